@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/identity.h"
+
+#include <sodium.h>
+
+namespace plait::crypto {
+
+namespace {
+
+// libsodium keeps seed and public key together and calls that the secret key.
+Secret<64> signing_key(const Secret<32> &seed, const NodeId &id) {
+    Secret<64> key;
+    std::memcpy(key.data(), seed.data(), 32);
+    std::memcpy(key.data() + 32, id.b.data(), 32);
+    return key;
+}
+
+} // namespace
+
+std::array<char, kNodeIdTextLen + 1> to_text(const NodeId &id) {
+    std::array<char, kNodeIdTextLen + 1> out;
+    sodium_bin2base64(out.data(), out.size(), id.b.data(), id.b.size(),
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return out;
+}
+
+Result<NodeId> node_id_from_text(std::string_view text) {
+    NodeId id;
+    size_t len = 0;
+    const char *end = nullptr;
+    if (text.size() != kNodeIdTextLen ||
+        sodium_base642bin(id.b.data(), id.b.size(), text.data(), text.size(), nullptr, &len, &end,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        len != id.b.size() || end != text.data() + text.size())
+        return Error{PLAIT_E_NODE_ID};
+    return id;
+}
+
+Result<X25519Public> x25519_of(const NodeId &id) {
+    X25519Public out;
+    if (crypto_core_ed25519_is_valid_point(id.b.data()) != 1 ||
+        crypto_sign_ed25519_pk_to_curve25519(out.data(), id.b.data()) != 0)
+        return Error{PLAIT_E_NODE_ID};
+    return out;
+}
+
+bool verify(const NodeId &signer, Bytes message, const Signature &signature) {
+    return crypto_sign_verify_detached(signature.data(), message.data(), message.size(),
+                                       signer.b.data()) == 0;
+}
+
+Result<Identity> Identity::generate(Entropy &entropy) {
+    Secret<32> seed;
+    entropy.fill(seed.mut_bytes());
+    return from_seed(std::span<const uint8_t, 32>(seed.data(), 32));
+}
+
+Result<Identity> Identity::from_seed(std::span<const uint8_t, 32> seed) {
+    Identity out;
+    Secret<64> key;
+    if (crypto_sign_seed_keypair(out.id_.b.data(), key.data(), seed.data()) != 0 ||
+        crypto_sign_ed25519_sk_to_curve25519(out.x25519_secret_.data(), key.data()) != 0)
+        return Error{PLAIT_E_KEY};
+    out.seed_ = Secret<32>(seed);
+    // By the same conversion as the peer's, so that both sides see one key.
+    const auto converted = x25519_of(out.id_);
+    if (!converted || *converted != crypto::x25519_public(out.x25519_secret_))
+        return Error{PLAIT_E_KEY};
+    out.x25519_public_ = *converted;
+    return out;
+}
+
+Identity Identity::clone() const {
+    Identity out;
+    out.seed_ = seed_.clone();
+    out.x25519_secret_ = x25519_secret_.clone();
+    out.id_ = id_;
+    out.x25519_public_ = x25519_public_;
+    return out;
+}
+
+Signature Identity::sign(Bytes message) const {
+    Signature out;
+    const Secret<64> key = signing_key(seed_, id_);
+    crypto_sign_detached(out.data(), nullptr, message.data(), message.size(), key.data());
+    return out;
+}
+
+} // namespace plait::crypto

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one-time preparation of libsodium: it picks the implementations that suit this processor.
+// Whoever creates a node calls it first; calling again, from any thread, is harmless.
+#pragma once
+
+#include "base/result.h"
+
+namespace plait::crypto {
+
+// PLAIT_OK, or PLAIT_E_SYSTEM when libsodium cannot start (it found no source of randomness).
+Status init();
+
+} // namespace plait::crypto
