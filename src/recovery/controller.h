@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface of congestion controllers: how many bytes may be in flight on one link, and how fast
+// they go out. A controller sees events of whole ACKs, never packets; it keeps no time but what the
+// events carry, and is given back with the rest of a link's hot state.
+#pragma once
+
+#include "base/time.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+namespace plait::recovery {
+
+struct AckEvent {
+    Time now;
+    uint64_t bytes = 0; // newly acknowledged, in flight
+    Time largest_sent_time;
+    uint64_t in_flight_before = 0;
+    Duration rtt;  // this ACK's sample; 0 if it brought none
+    Duration srtt; // of the path: own forward and own return direction
+    Duration min_rtt;
+    bool has_fwd = false;
+    Duration fwd;         // one-way delay plus a constant; only differences mean something
+    Duration queue_delay; // what of the forward delay is queue
+    bool app_limited = false;   // the window was not the limit during the last round trip
+    uint64_t delivery_rate = 0; // bytes/s, 0 = no sample
+    bool rate_app_limited = false;
+};
+
+struct LossEvent {
+    Time now;
+    uint64_t bytes = 0;
+    Time largest_lost_sent_time;
+    bool persistent = false;  // RFC 9002 section 7.6
+    uint32_t recent_lost = 0; // of the newest recent_total (<= 100) settled packets
+    uint32_t recent_total = 0;
+    Duration min_rtt;
+    Duration queue_delay;
+};
+
+enum class ControllerKind : uint8_t {
+    kCubic = 0,     // unknown, shared bottleneck
+    kFixedRate = 1, // a line of known rate that belongs to us
+};
+
+class Controller {
+  public:
+    static constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
+
+    virtual ~Controller() = default;
+    virtual void on_sent(Time now, uint64_t bytes, uint64_t in_flight) = 0;
+    virtual void on_acked(const AckEvent &ack) = 0;
+    virtual void on_lost(const LossEvent &loss) = 0;
+    // `bytes` reported lost before were acknowledged after all; the oldest was sent at `sent_time`.
+    virtual void on_spurious(Time now, uint64_t bytes, Time sent_time) = 0;
+    // A packet sent at `sent_time` met a queue that marks (ECN CE).
+    virtual void on_ecn_ce(Time now, Time sent_time) = 0;
+    // Nothing was in flight for long: what was known of the path is old.
+    virtual void on_idle(Time now) = 0;
+    // Packets are now this large.
+    virtual void set_mtu(size_t mtu) = 0;
+    // A window known from before is where slow start ends.
+    virtual void remember(uint64_t cwnd) = 0;
+    // Links that share a bottleneck grow by their share of the sum (1 = alone).
+    virtual void set_growth_share(double) {}
+    virtual void set_line_rate(uint64_t) {}
+
+    virtual uint64_t cwnd() const = 0;        // bytes
+    virtual uint64_t pacing_rate() const = 0; // bytes/s; kUnlimited: no pacing
+    virtual bool in_slow_start() const = 0;
+    virtual const char *name() const = 0;
+};
+
+// RFC 9002 section 7.2.
+uint64_t initial_window(size_t mtu);
+inline constexpr uint64_t kMinWindowPackets = 2;
+
+// `rate` (bytes/s) is for kFixedRate.
+std::unique_ptr<Controller> make_controller(ControllerKind kind, size_t mtu, uint64_t rate);
+
+} // namespace plait::recovery

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recovery/cubic.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace plait::recovery {
+
+namespace {
+constexpr double kInfinite = std::numeric_limits<double>::max();
+constexpr double kMaxWindow = 1e12; // 1 TB: keeps the conversion to integers defined
+// RFC 9438 section 4.3: the additive increase that matches Reno at this beta.
+constexpr double kAlpha = 3 * (1 - Cubic::kBeta) / (1 + Cubic::kBeta);
+double to_seconds(Duration d) {
+    return static_cast<double>(d.us) * 1e-6;
+}
+} // namespace
+
+uint64_t initial_window(size_t mtu) {
+    return std::min<uint64_t>(10 * mtu, std::max<uint64_t>(14720, 2 * mtu));
+}
+
+Cubic::Cubic(size_t mtu)
+    : cwnd_(static_cast<double>(initial_window(mtu))), ssthresh_(kInfinite),
+      mtu_(static_cast<uint32_t>(mtu)) {}
+
+void Cubic::on_sent(Time, uint64_t, uint64_t) {}
+
+void Cubic::on_acked(const AckEvent &ack) {
+    srtt_us_ = static_cast<uint32_t>(std::clamp<int64_t>(ack.srtt.us, 1, 0xffffffff));
+    const Duration window = std::max(ack.srtt * kRateRounds, base::millis(100));
+    if (ack.delivery_rate &&
+        (!ack.rate_app_limited || rate_.empty() || ack.delivery_rate >= rate_.best()))
+        rate_.add(ack.delivery_rate, ack.now, window);
+    if (in_slow_start() && (ack.has_fwd || ack.rtt.us > 0))
+        hystart_.on_sample(ack.now, ack.largest_sent_time, ack.has_fwd ? ack.fwd : ack.rtt,
+                           ack.has_fwd, ack.min_rtt);
+    const Time previous = last_ack_;
+    last_ack_ = ack.now;
+    if (ack.bytes == 0 || in_recovery(ack.largest_sent_time))
+        return;
+    if (ack.app_limited) {
+        // RFC 9438 section 5.8: the time in which the window was not used does not count.
+        if (epoch_.us)
+            epoch_ = epoch_ + (ack.now - std::max(previous, epoch_));
+        return;
+    }
+    if (in_slow_start())
+        grow_slow_start(ack);
+    else
+        grow_cubic(ack);
+    cwnd_ = std::min(cwnd_, kMaxWindow);
+}
+
+void Cubic::grow_slow_start(const AckEvent &ack) {
+    const double divisor =
+        hystart_.phase() == HyStart::Phase::kConservative ? HyStart::kGrowthDivisor : 1;
+    if (hystart_.phase() == HyStart::Phase::kDone) {
+        // RFC 9438 section 4.10: no loss came, so the curve starts flat from here.
+        ssthresh_ = w_max_ = cwnd_;
+        begin_epoch(ack.now);
+        return;
+    }
+    cwnd_ = std::min(cwnd_ + static_cast<double>(ack.bytes) * growth_share_ / divisor, ssthresh_);
+    if (!in_slow_start())
+        begin_epoch(ack.now);
+}
+
+void Cubic::begin_epoch(Time now) {
+    epoch_ = now;
+    w_est_ = cwnd_;
+    if (cwnd_ < w_max_) {
+        k_ = std::cbrt((w_max_ - cwnd_) / mtu_ / kC);
+    } else {
+        k_ = 0;
+        w_max_ = cwnd_;
+    }
+}
+
+double Cubic::curve(double t) const {
+    const double x = t - k_;
+    return kC * x * x * x * mtu_ + w_max_;
+}
+
+void Cubic::grow_cubic(const AckEvent &ack) {
+    if (epoch_.us == 0)
+        begin_epoch(ack.now);
+    const double t = to_seconds(ack.now - epoch_);
+    const double acked = static_cast<double>(ack.bytes) * growth_share_;
+    // RFC 9438 section 4.3: not slower than Reno would be.
+    const double alpha = w_est_ >= before_.cwnd ? 1 : kAlpha;
+    w_est_ += alpha * mtu_ * acked / cwnd_;
+    if (curve(t) < w_est_) {
+        cwnd_ = std::max(cwnd_, w_est_);
+        return;
+    }
+    const double target = std::clamp(curve(t + to_seconds(ack.srtt)), cwnd_, 1.5 * cwnd_);
+    cwnd_ += (target - cwnd_) * std::min(acked / cwnd_, 1.0);
+}
+
+// At most 5 of 100; of fewer packets in proportion, but a single one never counts as much.
+bool Cubic::low_loss(const LossEvent &loss) {
+    return loss.recent_lost <= std::max<uint32_t>(loss.recent_total * kLowLoss / 100, 1);
+}
+
+double Cubic::low_loss_floor(const LossEvent &loss) const {
+    if (!low_loss(loss) || rate_.empty())
+        return 0;
+    return static_cast<double>(rate_.best()) * to_seconds(loss.min_rtt);
+}
+
+void Cubic::on_lost(const LossEvent &loss) {
+    if (loss.persistent) {
+        unproven_ += loss.bytes;
+        collapse(loss.now);
+        return;
+    }
+    if (in_recovery(loss.largest_lost_sent_time)) {
+        unproven_ += loss.bytes;
+        if (held_by_floor_ && !low_loss(loss)) {
+            held_by_floor_ = false;
+            cwnd_ = std::min(cwnd_, std::max(before_.cwnd * kBeta, min_window()));
+            ssthresh_ = cwnd_;
+            begin_epoch(loss.now);
+        }
+        return;
+    }
+    if (in_slow_start() && low_loss(loss) && loss.queue_delay * 4 < loss.min_rtt)
+        return;
+    const double floor = low_loss_floor(loss);
+    if (floor >= cwnd_)
+        return; // the link has no queue of ours: nothing to give back
+    cut(loss.now, floor);
+    unproven_ = loss.bytes;
+    undoable_ = true;
+}
+
+void Cubic::cut(Time now, double floor) {
+    before_ = {cwnd_, ssthresh_, w_max_, k_, epoch_};
+    // RFC 9438 section 4.7, fast convergence: below the last maximum, leave room to newcomers.
+    w_max_ = cwnd_ < w_max_ ? cwnd_ * (1 + kBeta) / 2 : cwnd_;
+    const double target = cwnd_ * kBeta;
+    held_by_floor_ = floor > target;
+    cwnd_ = std::max({target, floor, min_window()});
+    ssthresh_ = cwnd_;
+    recovering_ = true;
+    recovery_start_ = now;
+    begin_epoch(now);
+}
+
+// RFC 9002 section 7.6: the path is not what it was; slow start again from the least window.
+void Cubic::collapse(Time now) {
+    if (!undoable_)
+        before_ = {cwnd_, ssthresh_, w_max_, k_, epoch_};
+    undoable_ = true;
+    ssthresh_ = std::max(cwnd_ * kBeta, min_window());
+    w_max_ = std::max(cwnd_, ssthresh_);
+    cwnd_ = min_window();
+    if (ssthresh_ <= cwnd_)
+        ssthresh_ = cwnd_ + mtu_;
+    recovering_ = held_by_floor_ = false;
+    recovery_start_ = now; // for undoing: what was sent until now
+    epoch_ = {};
+    rate_.clear();
+    hystart_.reset();
+}
+
+void Cubic::on_spurious(Time, uint64_t bytes, Time sent_time) {
+    if (!undoable_ || sent_time > recovery_start_)
+        return;
+    unproven_ -= std::min(unproven_, bytes);
+    if (unproven_)
+        return;
+    // RFC 9438 section 4.9: as if the reduction had not been.
+    undoable_ = recovering_ = held_by_floor_ = false;
+    if (cwnd_ >= before_.cwnd)
+        return;
+    cwnd_ = before_.cwnd;
+    ssthresh_ = before_.ssthresh;
+    w_max_ = before_.w_max;
+    k_ = before_.k;
+    epoch_ = before_.epoch;
+    w_est_ = std::max(w_est_, cwnd_ * kBeta);
+}
+
+void Cubic::on_ecn_ce(Time now, Time sent_time) {
+    if (in_recovery(sent_time))
+        return;
+    cut(now, 0);
+    undoable_ = false;
+}
+
+void Cubic::on_idle(Time) {
+    const double fresh = static_cast<double>(initial_window(mtu_));
+    if (cwnd_ <= fresh)
+        return;
+    ssthresh_ = in_slow_start() ? std::min(ssthresh_, cwnd_) : cwnd_;
+    w_max_ = std::max(w_max_, cwnd_);
+    cwnd_ = fresh;
+    epoch_ = {};
+    recovering_ = undoable_ = false;
+    hystart_.reset();
+}
+
+void Cubic::set_mtu(size_t mtu) {
+    // A window that nothing has shaped yet is counted in packets.
+    const bool fresh = cwnd_ == static_cast<double>(initial_window(mtu_));
+    mtu_ = static_cast<uint32_t>(mtu);
+    if (fresh && mtu_ > 0)
+        cwnd_ = static_cast<double>(initial_window(mtu_));
+    cwnd_ = std::max(cwnd_, min_window());
+}
+
+void Cubic::remember(uint64_t cwnd) {
+    if (static_cast<double>(cwnd) <= cwnd_)
+        return;
+    ssthresh_ = w_max_ = static_cast<double>(cwnd);
+}
+
+uint64_t Cubic::pacing_rate() const {
+    if (srtt_us_ == 0)
+        return kUnlimited; // no round trip known: the initial window is the limit
+    const double gain = in_slow_start() ? 2.0 : 1.25;
+    return static_cast<uint64_t>(std::max(gain * cwnd_ * 1e6 / srtt_us_, 1.0));
+}
+
+} // namespace plait::recovery

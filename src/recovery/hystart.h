@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// HyStart++ (RFC 9406): finds the end of slow start from growing delay, before the queue overflows,
+// and checks the finding in Conservative Slow Start.
+//
+// The signal is the forward one-way delay where the peer reports receive times, so that a busy return
+// path cannot end slow start; else the round trip. Two deviations from RFC 9406: with few ACKs a round
+// (ACKs are thinned here) the finding is made at the round's end from what there is; and CSS ends
+// early when the delay goes on growing by the threshold, which jitter does not do.
+#pragma once
+
+#include "base/time.h"
+
+#include <cstdint>
+#include <limits>
+
+namespace plait::recovery {
+
+class HyStart {
+  public:
+    enum class Phase : uint8_t { kSlowStart, kConservative, kDone };
+    static constexpr uint32_t kSamples = 8;          // N_RTT_SAMPLE
+    static constexpr uint32_t kSamplesAtEnd = 3;     // enough at the end of a round
+    static constexpr uint32_t kGrowthDivisor = 4;    // CSS_GROWTH_DIVISOR
+    static constexpr uint32_t kRounds = 5;           // CSS_ROUNDS
+    static constexpr Duration kMinThreshold = base::millis(4);
+    static constexpr Duration kMaxThreshold = base::millis(16);
+
+    Phase phase() const { return phase_; }
+    void reset() { *this = HyStart{}; }
+    // One delay sample; `min_rtt` sets the scale, `sent` tells the rounds apart.
+    void on_sample(Time now, Time sent, Duration delay, bool is_forward, Duration min_rtt);
+
+  private:
+    static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+    void judge(uint32_t needed, Duration min_rtt);
+    void next_round(Time now);
+
+    Time round_start_;
+    int64_t last_min_ = kNone, current_min_ = kNone, baseline_ = kNone;
+    uint32_t samples_ = 0;
+    uint8_t css_rounds_ = 0;
+    Phase phase_ = Phase::kSlowStart;
+    bool forward_ = false, started_ = false;
+};
+
+} // namespace plait::recovery

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "recovery/link_recovery.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace plait::recovery {
+
+LinkRecovery::LinkRecovery(const LinkRecoveryConfig &config, PacketNumber first)
+    : config_(config), ledger_(config.max_outstanding, first), mtu_(config.mtu), pacer_(mtu_.mtu()),
+      max_ack_delay_(config.max_ack_delay) {
+    controller_ = make_controller(config.controller, packet_size(), config.line_rate);
+    pacer_ = Pacer(packet_size());
+    after_change();
+}
+
+size_t LinkRecovery::packet_size() const {
+    const size_t mtu = mtu_.mtu();
+    if (config_.line_rate == 0)
+        return mtu;
+    const uint64_t slice = config_.line_rate / 50; // 20 ms
+    return static_cast<size_t>(std::min<uint64_t>(mtu, std::max<uint64_t>(slice, kMinPacket)));
+}
+
+// How long a line of known rate takes for `bytes`.
+Duration LinkRecovery::line_time(uint64_t bytes) const {
+    if (config_.line_rate == 0)
+        return {};
+    return {static_cast<int64_t>(bytes * 1'000'000 / config_.line_rate)};
+}
+
+// After every change of window, rate or packet size.
+void LinkRecovery::after_change() {
+    pacer_.update(controller_->pacing_rate(), controller_->cwnd(), packet_size());
+}
+
+// --- sending ---
+
+void LinkRecovery::check_idle(Time now) {
+    if (ledger_.bytes_in_flight() || last_sent_.us == 0 || now - last_sent_ <= kIdle)
+        return;
+    last_sent_ = now;
+    controller_->on_idle(now);
+    after_change();
+    pacer_.on_idle();
+}
+
+void LinkRecovery::on_sent(const SentPacket &packet, Time now) {
+    SentPacket p = packet;
+    p.sent_us = now.us;
+    stats_.packets_sent++;
+    stats_.bytes_sent += p.size;
+    if (p.has(SentPacket::kInFlight)) {
+        check_idle(now);
+        rate_.on_sent(ledger_.next(), now, ledger_.bytes_in_flight() == 0);
+        last_sent_ = now;
+    }
+    ledger_.on_sent(ledger_.next(), p);
+    if (!p.has(SentPacket::kInFlight))
+        return;
+    pacer_.on_sent(p.size, now);
+    controller_->on_sent(now, p.size, ledger_.bytes_in_flight());
+    if (window_left() < packet_size())
+        window_full_ = now;
+}
+
+Time LinkRecovery::send_time(Time now) {
+    check_idle(now);
+    return pacer_.next(now);
+}
+
+size_t LinkRecovery::window_left() const {
+    const uint64_t cwnd = controller_->cwnd(), used = ledger_.bytes_in_flight();
+    return cwnd > used && !ledger_.full() ? static_cast<size_t>(cwnd - used) : 0;
+}
+
+size_t LinkRecovery::send_budget(Time now) {
+    check_idle(now);
+    return std::min(window_left(), pacer_.budget(now));
+}
+
+// --- round trips ---
+
+// The round trips of the slower return direction in use rule the timers.
+bool LinkRecovery::use_other() const {
+    if (!other_.has_sample())
+        return false;
+    if (!rtt_.has_sample())
+        return true;
+    const Duration recent = OneWayDelay::kMinWindow;
+    if (rtt_.last_sample_time() - other_.last_sample_time() > recent)
+        return false;
+    if (other_.last_sample_time() - rtt_.last_sample_time() > recent)
+        return true;
+    return other_.pto({}) > rtt_.pto({});
+}
+
+const RttEstimator &LinkRecovery::rtt() const {
+    return rtt_.has_sample() || !other_.has_sample() ? rtt_ : other_;
+}
+
+Duration LinkRecovery::pto() const {
+    return (use_other() ? other_ : rtt_).pto(max_ack_delay_);
+}
+
+Duration LinkRecovery::loss_delay() const {
+    const RttEstimator &r = use_other() ? other_ : rtt_;
+    return ledger_.reordering().delay(std::max(r.srtt(), r.latest()));
+}
+
+void LinkRecovery::take_samples(const AckInfo &ack, Time now, Outcome &out) {
+    if (!out.largest_is_new || out.largest_acked_sent < path_since_)
+        return;
+    const Duration delay = std::clamp(ack.delay, Duration{}, max_ack_delay_);
+    if (out.eliciting_acked) {
+        out.has_rtt = true;
+        out.rtt = now - out.largest_acked_sent;
+        (ack.own_return ? rtt_ : other_).on_sample(out.rtt, delay, now);
+    }
+    one_way_.on_forward(out.largest_acked_sent, ack.rx_time_us, now);
+    if (ack.own_return)
+        one_way_.on_return(now, ack.rx_time_us, ack.delay);
+}
+
+void LinkRecovery::on_foreign_ack(Time arrival, uint32_t rx_time_us, Duration delay) {
+    one_way_.on_return(arrival, rx_time_us, delay);
+}
+
+// --- acknowledgements ---
+
+void LinkRecovery::tell_acked(uint64_t in_flight_before, Time now, Outcome &out) {
+    const RttEstimator &path = rtt();
+    const RateSample sample =
+        rate_.on_acked(out.acked_bytes + out.late_bytes, out.largest_newly_acked,
+                       out.largest_acked_sent, ledger_.next(), now, path.srtt(), path.min_rtt());
+    if (sample.bytes_per_s)
+        stats_.delivery_rate = sample.bytes_per_s;
+    if (out.largest_acked_sent < path_since_)
+        return;
+    AckEvent e;
+    e.now = now;
+    e.bytes = out.acked_bytes;
+    e.largest_sent_time = out.largest_acked_sent;
+    e.in_flight_before = in_flight_before;
+    e.rtt = out.has_rtt ? out.rtt : Duration{};
+    e.srtt = path.srtt();
+    e.min_rtt = path.min_rtt();
+    e.has_fwd = out.largest_is_new;
+    e.fwd = one_way_.fwd_relative();
+    e.queue_delay = one_way_.queue_delay();
+    // Limited by the window: it was full at some time since the newest of these packets was sent.
+    const bool filled = window_full_ >= out.largest_acked_sent;
+    const bool half = controller_->in_slow_start() && in_flight_before >= controller_->cwnd() / 2;
+    e.app_limited = !filled && !half;
+    e.delivery_rate = sample.bytes_per_s;
+    e.rate_app_limited = sample.app_limited;
+    controller_->on_acked(e);
+}
+
+void LinkRecovery::tell_late(Time now, Outcome &out) {
+    uint64_t bytes = 0;
+    Time oldest = kNever;
+    for (const SentPacket &p : out.late_acked) {
+        if (p.state != SentState::kLost || p.has(SentPacket::kMtuProbe) || p.sent() < path_since_)
+            continue;
+        bytes += p.size;
+        oldest = std::min(oldest, p.sent());
+    }
+    stats_.packets_spurious += out.late_acked.size();
+    if (bytes == 0)
+        return;
+    ledger_.reordering().on_late_age(out.latest_late, loss_delay());
+    controller_->on_spurious(now, bytes, oldest);
+    out.spurious = true;
+}
+
+void LinkRecovery::tell_ecn(const AckInfo &ack, Time now, const Outcome &out) {
+    if (!ack.ecn || !out.largest_is_new || ack.ecn->ce <= ecn_ce_)
+        return;
+    ecn_ce_ = ack.ecn->ce;
+    controller_->on_ecn_ce(now, out.largest_acked_sent);
+}
+
+Status LinkRecovery::on_ack(const AckInfo &ack, Time now, Outcome &out) {
+    const uint64_t in_flight_before = ledger_.bytes_in_flight();
+    if (const Status status = ledger_.on_ack(ack.ranges, now, out); status != PLAIT_OK)
+        return status;
+    if (!out.anything_acked())
+        return PLAIT_OK;
+    take_samples(ack, now, out);
+    for (const SentPacket &p : out.acked) {
+        if (p.has(SentPacket::kMtuProbe))
+            mtu_.on_probe_acked(p.size, now);
+        mtu_.on_acked(p.size, p.sent());
+    }
+    for (const SentPacket &p : out.late_acked)
+        if (p.has(SentPacket::kMtuProbe) && p.sent() >= path_since_)
+            mtu_.on_probe_acked(p.size, now);
+    stats_.packets_acked += out.acked.size() + out.late_acked.size();
+    stats_.bytes_acked += out.acked_bytes + out.late_bytes;
+    if (!out.late_acked.empty())
+        tell_late(now, out);
+    find_lost(now, out);
+    tell_ecn(ack, now, out);
+    tell_acked(in_flight_before, now, out);
+    pto_count_ = 0;
+    ledger_.forget_old(now, pto());
+    controller_->set_mtu(packet_size());
+    after_change();
+    return PLAIT_OK;
+}
+
+void LinkRecovery::find_lost(Time now, Outcome &out) {
+    ledger_.detect_lost(now, loss_delay(), out);
+    if (!out.lost.empty())
+        tell_lost(now, out);
+}
+
+void LinkRecovery::tell_lost(Time now, Outcome &out) {
+    for (const SentPacket &p : out.lost) {
+        stats_.bytes_lost += p.size;
+        if (p.has(SentPacket::kMtuProbe))
+            mtu_.on_probe_lost(p.size, now);
+        else
+            mtu_.on_lost(p.size, p.sent());
+    }
+    stats_.packets_lost += out.lost.size();
+    if (out.lost_bytes == 0 || out.largest_lost_sent < path_since_)
+        return;
+    const RttEstimator &path = rtt();
+    LossEvent e;
+    e.now = now;
+    e.bytes = out.lost_bytes;
+    e.largest_lost_sent_time = out.largest_lost_sent;
+    e.recent_lost = ledger_.recent_lost();
+    e.recent_total = ledger_.recent_total();
+    e.min_rtt = path.min_rtt();
+    e.queue_delay = one_way_.has_forward() ? one_way_.queue_delay() : path.latest() - path.min_rtt();
+    // RFC 9002 section 7.6: only after a first round trip was measured, and never while suspect.
+    const bool sampled = path.has_sample() &&
+                         out.largest_lost_sent - out.lost_span >= path.first_sample_time();
+    out.persistent = e.persistent = sampled && !suspect_ && out.lost_span > pto() * 3;
+    if (out.persistent) {
+        stats_.persistent_congestions++;
+        rtt_.forget_min();
+        other_.forget_min();
+    }
+    controller_->on_lost(e);
+}
+
+// --- timers ---
+
+Time LinkRecovery::timer() const {
+    if (const Time loss = ledger_.loss_time(loss_delay()); loss != kNever)
+        return loss;
+    if (ledger_.eliciting_outstanding() == 0)
+        return kNever;
+    const Duration wait = pto() * (int64_t{1} << std::min(pto_count_, kMaxBackoff));
+    return ledger_.last_eliciting_sent() + std::min(wait, kMaxPto) +
+           line_time(ledger_.bytes_in_flight());
+}
+
+TimerVerdict LinkRecovery::on_timer(Time now, Outcome &out) {
+    if (timer() > now)
+        return TimerVerdict::kNone;
+    ledger_.forget_old(now, pto());
+    if (ledger_.loss_time(loss_delay()) != kNever) {
+        find_lost(now, out);
+        after_change();
+        return TimerVerdict::kLoss;
+    }
+    pto_count_++;
+    stats_.timeouts++;
+    if (mtu_.on_timeout(pto_count_)) {
+        controller_->set_mtu(packet_size());
+        after_change();
+    }
+    return TimerVerdict::kPto;
+}
+
+Time LinkRecovery::suspicion_timer() {
+    const Time sent = ledger_.first_unanswered();
+    if (sent == kNever)
+        return kNever;
+    const RttEstimator &r = use_other() ? other_ : rtt_;
+    const Duration slack = std::max({r.rttvar() * 4, r.srtt() / 8, kGranularity});
+    return sent + r.srtt() + slack + max_ack_delay_ + line_time(ledger_.bytes_in_flight());
+}
+
+void LinkRecovery::mark_all_lost(Outcome &out) {
+    ledger_.abandon_all(out);
+    stats_.packets_lost += out.lost.size();
+    mtu_.on_probe_cancelled();
+}
+
+// --- the path ---
+
+void LinkRecovery::reset_path(Time now) {
+    path_since_ = now;
+    ledger_.clear_in_flight();
+    rtt_.reset();
+    other_.reset();
+    one_way_.reset();
+    mtu_.reset();
+    controller_ = make_controller(config_.controller, packet_size(), config_.line_rate);
+    pacer_ = Pacer(packet_size());
+    pto_count_ = 0;
+    last_sent_ = window_full_ = {};
+    suspect_ = false;
+    after_change();
+}
+
+void LinkRecovery::set_line_rate(uint64_t bytes_per_s) {
+    config_.line_rate = bytes_per_s;
+    controller_->set_line_rate(bytes_per_s);
+    controller_->set_mtu(packet_size());
+    after_change();
+}
+
+void LinkRecovery::set_mtu_limit(size_t limit) {
+    mtu_.set_limit(limit);
+    controller_->set_mtu(packet_size());
+    after_change();
+}
+
+// --- idling ---
+
+PathMemory LinkRecovery::remember() const {
+    constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
+    const auto fit = [](int64_t us) {
+        return static_cast<uint32_t>(std::clamp<int64_t>(us, 0, kMost));
+    };
+    PathMemory m;
+    m.cwnd = static_cast<uint32_t>(std::min(controller_->cwnd(), kMost));
+    if (const RttEstimator &r = rtt(); r.has_sample()) {
+        m.srtt_us = fit(r.srtt().us);
+        m.rttvar_us = fit(r.rttvar().us);
+        m.min_rtt_us = fit(r.min_rtt().us);
+    }
+    return m;
+}
+
+void LinkRecovery::restore(const PathMemory &m) {
+    if (m.srtt_us)
+        rtt_.set_initial({m.srtt_us}, {m.rttvar_us});
+    if (m.cwnd)
+        controller_->remember(m.cwnd);
+    after_change();
+}
+
+LinkStats LinkRecovery::stats() const {
+    LinkStats s = stats_;
+    s.cwnd = controller_->cwnd();
+    s.pacing_rate = controller_->pacing_rate();
+    s.bytes_in_flight = ledger_.bytes_in_flight();
+    const RttEstimator &r = rtt();
+    s.srtt = r.srtt();
+    s.rttvar = r.rttvar();
+    s.min_rtt = r.min_rtt();
+    s.latest_rtt = r.latest();
+    s.queue_delay = one_way_.queue_delay();
+    s.mtu = mtu_.mtu();
+    s.pto_count = pto_count_;
+    return s;
+}
+
+} // namespace plait::recovery

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// LinkRecovery: all that one link knows of how its packets fare. It joins the ledger of what was
+// sent, the round trip, the one-way delays, the congestion controller, the pacer and the MTU search.
+//
+//   send:  send_time(now) -> window_left(), send_budget(now) -> next_packet_number(), on_sent()
+//   ACK:   on_ack(): `Outcome` tells the connection what arrived and what is lost
+//   time:  timer() and suspicion_timer(); at timer() call on_timer()
+//
+// RFC 9002 applies to each link alone. An ACK may come back over another link than the packet's own:
+// then it says how the forward direction is and that the packet arrived, but its round trip is not
+// the controller's (AckInfo::own_return).
+#pragma once
+
+#include "recovery/controller.h"
+#include "recovery/delivery_rate.h"
+#include "recovery/mtu.h"
+#include "recovery/pacer.h"
+#include "recovery/received.h"
+#include "recovery/rtt.h"
+#include "recovery/sent.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace plait::recovery {
+
+struct LinkRecoveryConfig {
+    ControllerKind controller = ControllerKind::kCubic;
+    MtuConfig mtu;
+    uint64_t line_rate = 0; // bytes/s of a line of known rate, 0 = unknown
+    uint32_t max_outstanding = SentLedger::kDefaultMax;
+    Duration max_ack_delay = ReceivedPackets::kMaxAckDelay; // the peer's promise
+};
+
+struct AckInfo {
+    std::span<const base::Range> ranges; // descending, half-open
+    Duration delay;                      // the peer's wait between receiving the largest and this ACK
+    uint32_t rx_time_us = 0;             // when it received the largest, on its own clock
+    bool own_return = true;              // the ACK came back over this link
+    std::optional<EcnCounts> ecn;
+};
+
+enum class TimerVerdict : uint8_t {
+    kNone, // too early, or nothing to do
+    kLoss, // the outcome holds what was lost
+    kPto,  // send one or two ack-eliciting packets, whatever the window says
+};
+
+struct LinkStats {
+    uint64_t packets_sent = 0, bytes_sent = 0;
+    uint64_t packets_acked = 0, bytes_acked = 0;
+    uint64_t packets_lost = 0, bytes_lost = 0;
+    uint64_t packets_spurious = 0; // reported lost, acknowledged later
+    uint64_t timeouts = 0, persistent_congestions = 0;
+    uint64_t delivery_rate = 0; // bytes/s, latest sample
+    uint64_t cwnd = 0, bytes_in_flight = 0, pacing_rate = 0;
+    Duration srtt, rttvar, min_rtt, latest_rtt, queue_delay;
+    size_t mtu = 0;
+    uint32_t pto_count = 0;
+};
+
+// What is worth keeping of a link that sleeps.
+struct PathMemory {
+    uint32_t srtt_us = 0, rttvar_us = 0, min_rtt_us = 0; // 0: never measured
+    uint32_t cwnd = 0;                                   // bytes, saturated
+};
+static_assert(sizeof(PathMemory) == 16);
+
+class LinkRecovery {
+  public:
+    static constexpr Duration kIdle = base::seconds(1);   // then the window is old
+    static constexpr uint32_t kMaxBackoff = 6;            // PTO doubles as often
+    static constexpr Duration kMaxPto = base::seconds(60);
+    static constexpr uint32_t kPtoProbes = 2;
+    static constexpr uint32_t kMinPacket = 64;
+
+    // `first` is the first packet number to be used: they go on when a link wakes up.
+    explicit LinkRecovery(const LinkRecoveryConfig &config, PacketNumber first = {});
+
+    // --- sending ---
+    PacketNumber next_packet_number() const { return ledger_.next(); }
+    // Records the packet just built with next_packet_number(). Takes packet.sent_us from `now`.
+    void on_sent(const SentPacket &packet, Time now);
+    // When the pacer lets the next packet go (`now`: at once). Ask it before window_left(): it also
+    // notices that the link was idle.
+    Time send_time(Time now);
+    // Bytes that may be sent now, by window and pacer; 0 while the ledger is full.
+    size_t send_budget(Time now);
+    size_t window_left() const;
+    // False: not even an ACK or a probe may be sent; the ledger must settle something first.
+    bool can_send() const { return !ledger_.exhausted(); }
+    // Nothing more to send although window and pacer would allow it.
+    void on_app_limited() { rate_.on_app_limited(ledger_.next()); }
+    // Size to build packets with: the MTU, on slow lines less (about 20 ms of the line's rate).
+    size_t packet_size() const;
+
+    // --- acknowledgements and time ---
+    // `out` must be clear. PLAIT_E_PROTOCOL, PLAIT_E_MALFORMED: the peer's fault, nothing changed.
+    Status on_ack(const AckInfo &ack, Time now, Outcome &out);
+    // This link brought an ACK of another link's packets: measures the return direction.
+    void on_foreign_ack(Time arrival, uint32_t rx_time_us, Duration delay);
+    // Loss time or probe timeout, RFC 9002 section A.8; kNever if nothing is awaited.
+    Time timer() const;
+    TimerVerdict on_timer(Time now, Outcome &out);
+    // From then on the link is suspect, if there is a better one. Sending does not move it.
+    Time suspicion_timer();
+    // While suspect, loss is not persistent congestion.
+    void set_suspect(bool suspect) { suspect_ = suspect; }
+    // The link died: hands everything outstanding back, in out.lost, once. Not taken for congestion;
+    // a late ACK still counts.
+    void mark_all_lost(Outcome &out);
+
+    // --- the path ---
+    // The address changed: congestion, round trip and MTU start anew, packet numbers go on.
+    void reset_path(Time now);
+    void set_peer_max_ack_delay(Duration delay) { max_ack_delay_ = delay; }
+    void set_line_rate(uint64_t bytes_per_s);
+    void set_mtu_limit(size_t limit);
+    void set_growth_share(double share) { controller_->set_growth_share(share); }
+
+    // --- idling ---
+    bool idle() const { return ledger_.idle(); }
+    // Gives the ledger's memory back; false while something is outstanding.
+    bool idle_shrink() { return ledger_.release(); }
+    PathMemory remember() const;
+    void restore(const PathMemory &memory);
+
+    // --- what is known ---
+    uint32_t pto_count() const { return pto_count_; }
+    uint64_t bytes_in_flight() const { return ledger_.bytes_in_flight(); }
+    Duration pto() const; // without backoff
+    const RttEstimator &rtt() const;
+    const OneWayDelay &one_way() const { return one_way_; }
+    uint64_t delivery_rate() const { return stats_.delivery_rate; }
+    LinkStats stats() const;
+    MtuSearch &mtu() { return mtu_; }
+    const MtuSearch &mtu() const { return mtu_; }
+    SentLedger &ledger() { return ledger_; }
+    const SentLedger &ledger() const { return ledger_; }
+    const Controller &controller() const { return *controller_; }
+
+  private:
+    Duration line_time(uint64_t bytes) const;
+    Duration loss_delay() const;
+    bool use_other() const;
+    void take_samples(const AckInfo &ack, Time now, Outcome &out);
+    void tell_acked(uint64_t in_flight_before, Time now, Outcome &out);
+    void tell_late(Time now, Outcome &out);
+    void tell_ecn(const AckInfo &ack, Time now, const Outcome &out);
+    void find_lost(Time now, Outcome &out);
+    void tell_lost(Time now, Outcome &out);
+    Pacer new_pacer() const;
+    void after_change();
+    void check_idle(Time now);
+
+    LinkRecoveryConfig config_;
+    SentLedger ledger_;
+    RttEstimator rtt_;   // of ACKs that came back over this link
+    RttEstimator other_; // of ACKs that came back elsewhere
+    OneWayDelay one_way_;
+    DeliveryRate rate_;
+    std::unique_ptr<Controller> controller_;
+    MtuSearch mtu_;
+    Pacer pacer_;
+    LinkStats stats_;
+    Duration max_ack_delay_;
+    Time last_sent_;     // the newest in-flight packet
+    Time last_pto_;
+    Time window_full_;   // when the window last stopped the sender
+    Time path_since_;    // packets sent earlier say nothing of this path
+    uint64_t ecn_ce_ = 0;
+    uint32_t pto_count_ = 0;
+    bool suspect_ = false;
+};
+
+} // namespace plait::recovery
