@@ -10,7 +10,7 @@ LinkRecovery::LinkRecovery(const LinkRecoveryConfig &config, PacketNumber first)
     : config_(config), ledger_(config.max_outstanding, first), mtu_(config.mtu), pacer_(mtu_.mtu()),
       max_ack_delay_(config.max_ack_delay) {
     controller_ = make_controller(config.controller, packet_size(), config.line_rate);
-    pacer_ = Pacer(packet_size());
+    pacer_ = new_pacer();
     after_change();
 }
 
@@ -29,8 +29,15 @@ Duration LinkRecovery::line_time(uint64_t bytes) const {
     return {static_cast<int64_t>(bytes * 1'000'000 / config_.line_rate)};
 }
 
+// Known lines take no burst: it would only wait in the driver.
+Pacer LinkRecovery::new_pacer() const {
+    return config_.controller == ControllerKind::kFixedRate ? Pacer(packet_size(), 0)
+                                                            : Pacer(packet_size());
+}
+
 // After every change of window, rate or packet size.
 void LinkRecovery::after_change() {
+    controller_->set_mtu(packet_size());
     pacer_.update(controller_->pacing_rate(), controller_->cwnd(), packet_size());
 }
 
@@ -205,7 +212,6 @@ Status LinkRecovery::on_ack(const AckInfo &ack, Time now, Outcome &out) {
     tell_acked(in_flight_before, now, out);
     pto_count_ = 0;
     ledger_.forget_old(now, pto());
-    controller_->set_mtu(packet_size());
     after_change();
     return PLAIT_OK;
 }
@@ -256,7 +262,8 @@ Time LinkRecovery::timer() const {
     if (ledger_.eliciting_outstanding() == 0)
         return kNever;
     const Duration wait = pto() * (int64_t{1} << std::min(pto_count_, kMaxBackoff));
-    return ledger_.last_eliciting_sent() + std::min(wait, kMaxPto) +
+    // A probe that could not be sent must not make the timer fire again at once.
+    return std::max(ledger_.last_eliciting_sent(), last_pto_) + std::min(wait, kMaxPto) +
            line_time(ledger_.bytes_in_flight());
 }
 
@@ -271,10 +278,9 @@ TimerVerdict LinkRecovery::on_timer(Time now, Outcome &out) {
     }
     pto_count_++;
     stats_.timeouts++;
-    if (mtu_.on_timeout(pto_count_)) {
-        controller_->set_mtu(packet_size());
+    last_pto_ = now;
+    if (mtu_.on_timeout(pto_count_))
         after_change();
-    }
     return TimerVerdict::kPto;
 }
 
@@ -303,9 +309,10 @@ void LinkRecovery::reset_path(Time now) {
     one_way_.reset();
     mtu_.reset();
     controller_ = make_controller(config_.controller, packet_size(), config_.line_rate);
-    pacer_ = Pacer(packet_size());
+    pacer_ = new_pacer();
     pto_count_ = 0;
-    last_sent_ = window_full_ = {};
+    rate_.reset();
+    last_sent_ = last_pto_ = window_full_ = {};
     suspect_ = false;
     after_change();
 }
@@ -313,13 +320,11 @@ void LinkRecovery::reset_path(Time now) {
 void LinkRecovery::set_line_rate(uint64_t bytes_per_s) {
     config_.line_rate = bytes_per_s;
     controller_->set_line_rate(bytes_per_s);
-    controller_->set_mtu(packet_size());
     after_change();
 }
 
 void LinkRecovery::set_mtu_limit(size_t limit) {
     mtu_.set_limit(limit);
-    controller_->set_mtu(packet_size());
     after_change();
 }
 

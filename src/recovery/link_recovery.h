@@ -139,6 +139,8 @@ class LinkRecovery {
     SentLedger &ledger() { return ledger_; }
     const SentLedger &ledger() const { return ledger_; }
     const Controller &controller() const { return *controller_; }
+    uint64_t cwnd() const { return controller_->cwnd(); }
+    uint64_t pacing_rate() const { return controller_->pacing_rate(); }
 
   private:
     Duration line_time(uint64_t bytes) const;
