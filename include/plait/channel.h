@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file channel.h  Channels: independent flows of data inside a connection.
+ *
+ *  A channel has its own reliability, keys, flow control and priority: a full or a lossy one does
+ *  not hold up the others. Either side opens channels; the other is asked (CHANNEL_REQUEST).
+ *
+ *      plait_channel_open ───────────────> open ──> finished, reset, refused ──> CHANNEL_CLOSED
+ *      CHANNEL_REQUEST ── accept ────────>
+ *
+ *  KINDS, each a macro to start a plait_channel_config with, and a preset of
+ *  plait_channel_config_init:
+ *
+ *      PLAIT_CHANNEL_STREAM     bytes, all of them, in order: like TCP
+ *      PLAIT_CHANNEL_MESSAGES   whole messages of any size, all of them, in order
+ *      PLAIT_CHANNEL_DATAGRAM   whole messages, each sent once, as it comes: like UDP
+ *
+ *      plait_channel_config cfg = PLAIT_CHANNEL_STREAM;
+ *      plait_channel_open(node, connection, "file", &cfg, &channel);
+ *
+ *  SENDING never blocks. What does not fit is answered with PLAIT_E_AGAIN, and WRITABLE tells when
+ *  there is room. WRITABLE also comes once when a new channel first takes data, so that a program
+ *  can do all its sending there. Data may be sent as soon as plait_channel_open has returned,
+ *  before the peer has accepted.
+ *  Four ways: plait_channel_send copies; plait_channel_reserve gives memory to write into, without
+ *  a copy of one's own; plait_channel_send_owned borrows the application's memory;
+ *  plait_channel_send_gather copies several pieces as one.
+ *
+ *  RECEIVING.  READABLE tells; plait_channel_read copies out, plait_channel_peek shows in place.
+ *  Reading makes room: a channel that is not read stops its sender and nobody else.
+ */
+#ifndef PLAIT_CHANNEL_H
+#define PLAIT_CHANNEL_H
+#include "plait/connection.h"
+#include "plait/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** What is sent again when it was lost. */
+enum {
+    PLAIT_RESEND_ALWAYS = 0, /**< until it arrives */
+    PLAIT_RESEND_NEVER = 1   /**< nothing */
+};
+
+/** The state of a channel. */
+enum {
+    PLAIT_CHANNEL_REQUESTED = 1, /**< the peer waits for the application's decision */
+    PLAIT_CHANNEL_OPENING = 2,   /**< the peer has not accepted yet */
+    PLAIT_CHANNEL_OPEN = 3,
+    PLAIT_CHANNEL_CLOSED = 4
+};
+
+/** How a channel shall be. 0 in a field means the default. Copied. */
+typedef struct plait_channel_config {
+    uint32_t struct_size;   /**< sizeof(plait_channel_config) */
+    uint8_t resend;         /**< PLAIT_RESEND_* */
+    uint8_t messages;       /**< 1: borders of messages are kept; 0: a stream of bytes */
+    uint8_t unordered;      /**< 1: messages are handed over as they arrive */
+    uint8_t one_way;        /**< 1: only the opener sends */
+    uint8_t priority_class; /**< 0 (default, most urgent) to 15: data of a class is sent only when
+                                 no class below it has any */
+    uint8_t weight_log2;    /**< 0 to 15: share inside the class, as a power of two */
+    uint8_t link_policy;    /**< PLAIT_POLICY_* */
+    uint8_t reserved;       /**< 0 */
+    uint32_t max_message;   /**< bytes of the largest message that this side takes; default 16 MiB,
+                                 at most the window's limit */
+    uint32_t reserved2;     /**< 0 */
+    uint64_t window;        /**< bytes that the peer may send ahead of reading, at first; default
+                                 64 KiB; it grows with the line's speed */
+    uint64_t send_buffer;   /**< bytes kept for sending at most; default: twice what can be under
+                                 way */
+    uint64_t token;         /**< comes back in this channel's events */
+} plait_channel_config;
+
+#define PLAIT_CHANNEL_STREAM \
+    {(uint32_t)sizeof(plait_channel_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define PLAIT_CHANNEL_MESSAGES \
+    {(uint32_t)sizeof(plait_channel_config), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define PLAIT_CHANNEL_DATAGRAM \
+    {(uint32_t)sizeof(plait_channel_config), 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/** The kinds as numbers, for plait_channel_config_init. */
+enum {
+    PLAIT_PRESET_STREAM = 1,
+    PLAIT_PRESET_MESSAGES = 2,
+    PLAIT_PRESET_DATAGRAM = 3
+};
+
+/** Makes a configuration of a kind. size: sizeof(plait_channel_config).  preset: PLAIT_PRESET_*.
+ *    PLAIT_E_STRUCT_SIZE  the library does not know this size
+ *    PLAIT_E_INVALID      not a preset
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_config_init(plait_channel_config *config, size_t size,
+                                                 uint32_t preset);
+
+/** Opens a channel. The peer sees CHANNEL_REQUEST; CHANNEL_ACCEPTED or CHANNEL_CLOSED
+ *  (PLAIT_E_REFUSED) follows here. May be called before CONNECTED. WRITABLE comes when data can go
+ *  out.
+ *  label: [in] what it is for, UTF-8, at most 255 bytes; NULL: "".  config: [in] or NULL:
+ *  PLAIT_CHANNEL_STREAM.
+ *  out: [out] the handle.
+ *    PLAIT_E_INVALID      a field of config is out of its range
+ *    PLAIT_E_UNSUPPORTED  a combination that this version cannot do
+ *    PLAIT_E_TOO_BIG      the label
+ *    PLAIT_E_LIMIT        as many channels as the peer allows are open
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_open(plait_node *node, plait_connection connection,
+                                          const char *label, const plait_channel_config *config,
+                                          plait_channel *out);
+
+/** Accepts a channel after CHANNEL_REQUEST. WRITABLE follows unless the channel is one-way,
+ *  READABLE if data came with the request. The peer sees CHANNEL_ACCEPTED.
+ *  config: [in] or NULL. Only this side's fields count: max_message, window, send_buffer,
+ *  priority_class, weight_log2, link_policy, token; the rest is the opener's choice.
+ *    PLAIT_E_STATE    it does not wait for that
+ *    PLAIT_E_INVALID  a field of config is out of its range
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_accept(plait_node *node, plait_channel channel,
+                                            const plait_channel_config *config);
+
+/** Refuses a channel after CHANNEL_REQUEST. CHANNEL_CLOSED follows on both sides, with
+ *  PLAIT_E_REFUSED at the peer, and the code. The handle is closed with it.  code: the
+ *  application's own, below 2^32.
+ *    PLAIT_E_STATE    it does not wait for that
+ *    PLAIT_E_INVALID  the code is too large
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_refuse(plait_node *node, plait_channel channel, uint64_t code);
+
+/** Sends by copying. In a stream as much as fits is taken; in a message channel all of it is one
+ *  message, or nothing is taken.
+ *  data: [in] len bytes; may be NULL if len is 0.  len: in a message channel it may be 0 (an empty
+ *  message).
+ *  taken: [out] bytes taken; NULL allowed in message channels.
+ *    PLAIT_E_AGAIN     no room now, *taken = 0; WRITABLE follows
+ *    PLAIT_E_TOO_BIG   a message larger than the peer (or a datagram channel) ever takes
+ *    PLAIT_E_STATE     finished already, or a one-way channel of the peer
+ *    PLAIT_E_RESET     the peer has stopped it, or this side has reset it
+ *    PLAIT_E_RESERVED  a reservation is open
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_send(plait_node *node, plait_channel channel, const void *data,
+                                          size_t len, size_t *taken);
+
+/** Sends several pieces as if they were one. In a stream as much as fits is taken, in order.
+ *  slices: [in] count of them, copied with what they point to. Else as plait_channel_send.
+ *    PLAIT_E_INVALID  more than 1,024 pieces
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_send_gather(plait_node *node, plait_channel channel,
+                                                 const plait_slice *slices, size_t count,
+                                                 size_t *taken);
+
+/** Reserves memory in the send buffer, for the application to fill (with read(2), say) and to
+ *  commit. Each successful reserve needs one commit; one reservation at a time. Meanwhile the
+ *  memory is valid whatever happens to the channel; its CHANNEL_CLOSED waits for the commit.
+ *  min: bytes that are needed at least, 1 to 65,536; in a message channel the message's size at
+ *  most.
+ *  space: [out] where.  room: [out] bytes there, at least min.
+ *    PLAIT_E_AGAIN     less than min is free; WRITABLE follows
+ *    PLAIT_E_TOO_BIG   min is more than can ever be reserved
+ *    PLAIT_E_RESERVED  a reservation is open
+ *    PLAIT_E_INVALID, PLAIT_E_STATE, PLAIT_E_RESET  as plait_channel_send
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_reserve(plait_node *node, plait_channel channel, size_t min,
+                                             void **space, size_t *room);
+
+/** Sends the first len bytes of the reserved memory and ends the reservation. In a message channel
+ *  they are one message.
+ *  len: at most the room reserved; 0 in a stream: nothing is sent; in a message channel too.
+ *    PLAIT_E_STATE    nothing is reserved
+ *    PLAIT_E_INVALID  more than the room; the reservation stays open
+ *    PLAIT_E_CLOSED, PLAIT_E_RESET  the channel has ended meanwhile; the reservation is ended,
+ *                                   nothing is sent
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_commit(plait_node *node, plait_channel channel, size_t len);
+
+/** Told once, in every ending, that the memory is the application's again: acknowledged, thrown
+ *  away with the channel or connection, or the node is freed. Runs without the node's lock on the
+ *  thread whose turn ended it; may call what is tagged [callback-ok], but not during
+ *  plait_node_free. */
+typedef void plait_release_fn(void *user, const void *data, size_t len);
+
+/** Sends memory that stays the application's, without copying it. It must not change until it is
+ *  released. All of it is taken (in a message channel as one message) or nothing; the buffer may
+ *  be exceeded by one such piece.
+ *  data: [in] len bytes, borrowed on PLAIT_OK until release is called; on any other status the
+ *  caller keeps them and release is not called.  len: at least 1.  release: not NULL.  user:
+ *  handed to it.
+ *    Statuses as plait_channel_send.
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_send_owned(plait_node *node, plait_channel channel,
+                                                const void *data, size_t len,
+                                                plait_release_fn *release, void *user);
+
+/** Ends this side's sending, after what was sent before. The peer reads PLAIT_E_END. FINISHED
+ *  follows when everything has been acknowledged, CHANNEL_CLOSED when the peer has finished too
+ *  (at once if one-way).
+ *    PLAIT_E_STATE     finished already, or a one-way channel of the peer
+ *    PLAIT_E_RESET     the peer has stopped it, or this side has reset it
+ *    PLAIT_E_RESERVED  a reservation is open
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_finish(plait_node *node, plait_channel channel);
+
+/** Ends this side's sending at once and throws away what was not sent. The peer reads
+ *  PLAIT_E_RESET.
+ *  code: the application's own, below 2^32; the peer sees it in CHANNEL_CLOSED.
+ *    PLAIT_E_INVALID  the code is too large
+ *    PLAIT_E_STATE    all of it was finished and acknowledged already, or a one-way channel of the
+ *                     peer
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_reset(plait_node *node, plait_channel channel, uint64_t code);
+
+/** Wants no more data: what arrives from now on is thrown away, reading returns PLAIT_E_RESET. The
+ *  peer sees
+ *  STOPPED.  code: the application's own, below 2^32.
+ *    PLAIT_E_INVALID  the code is too large
+ *    PLAIT_E_STATE    everything was received already, or this side's one-way channel
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_stop(plait_node *node, plait_channel channel, uint64_t code);
+
+/** Closes a channel: no more is read, and what was sent is still delivered (plait_channel_reset
+ *  before if it shall not be). CHANNEL_CLOSED follows; after it this call only closes the handle.
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_close(plait_node *node, plait_channel channel);
+
+/** Reads by copying: in a stream what is there, in a message channel one whole message.
+ *  buf: [out] room for cap bytes, cap at least 1.  got: [out] bytes read; 0 only for an empty
+ *  message.
+ *    PLAIT_E_AGAIN   nothing there now; READABLE follows
+ *    PLAIT_E_END     the peer has finished and everything was read
+ *    PLAIT_E_RESET   the peer has reset it, or this side has stopped it
+ *    PLAIT_E_BUFFER  the message is larger than cap; *got is its size, it stays
+ *    PLAIT_E_STATE   this side's one-way channel, or a request that was not accepted yet
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_read(plait_node *node, plait_channel channel, void *buf,
+                                          size_t cap, size_t *got);
+
+/** Shows what can be read, in place and in order: in a stream up to cap pieces, in a message
+ *  channel the pieces of the next message. The memory is the library's and valid until
+ *  plait_channel_consume or the end of the
+ *  turn: the return of the callback, or the next plait_node_wait, dispatch, or blocking helper.
+ *  slices: [out] room for cap pieces.  count: [out] how many.
+ *    PLAIT_E_BUFFER  message channel: it has more pieces than cap; *count says how many
+ *    PLAIT_E_STATE   as plait_channel_read; and on any other thread than the loop's
+ *    PLAIT_E_AGAIN, PLAIT_E_END, PLAIT_E_RESET  as plait_channel_read
+ *  [loop] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_peek(plait_node *node, plait_channel channel,
+                                          plait_slice *slices, size_t cap, size_t *count);
+
+/** Takes what was peeked.
+ *  len: bytes; in a message channel exactly the message's size.
+ *    PLAIT_E_INVALID  more than can be read, or not the message's size
+ *  [loop] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_consume(plait_node *node, plait_channel channel, size_t len);
+
+/** The label with which it was opened. The peer's label is the peer's text: treat it as such.
+ *  buf, cap, len: as in plait_endpoint_uri.
+ *    PLAIT_E_BUFFER  cap is too small; *len is set, nothing else
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_label(plait_node *node, plait_channel channel, char *buf,
+                                           size_t cap, size_t *len);
+
+/** The configuration in force; of a request, as the peer proposes it.
+ *  out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_get_config(plait_node *node, plait_channel channel,
+                                                plait_channel_config *out);
+
+/** Sets the value that comes back in this channel's events.  [any-thread] [callback-ok]  Since
+ *  0.1. */
+PLAIT_API plait_status plait_channel_set_token(plait_node *node, plait_channel channel,
+                                               uint64_t token);
+
+/** What a channel has done. */
+typedef struct plait_channel_stats {
+    uint32_t struct_size;        /**< [in] sizeof(plait_channel_stats) */
+    uint32_t state;              /**< PLAIT_CHANNEL_* */
+    plait_connection connection; /**< whose it is */
+    uint64_t number;             /**< on the wire, the same on both sides */
+    uint64_t bytes_sent;         /**< taken from the application */
+    uint64_t bytes_acked;        /**< of these, in the peer's library */
+    uint64_t bytes_resent;       /**< sent again */
+    uint64_t bytes_received;     /**< each counted once */
+    uint64_t bytes_read;         /**< taken by the application */
+    uint64_t messages_sent;      /**< message channels */
+    uint64_t messages_received;
+    uint64_t messages_lost;      /**< sent, and given up */
+    uint64_t send_queue;         /**< bytes taken and not acknowledged */
+    uint64_t receive_queue;      /**< bytes received and not read */
+    uint64_t send_limit;         /**< offset up to which the peer allows to send */
+    uint64_t receive_limit;      /**< offset up to which this side allows */
+} plait_channel_stats;
+
+/** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since
+ *  0.1. */
+PLAIT_API plait_status plait_channel_get_stats(plait_node *node, plait_channel channel,
+                                               plait_channel_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file types.h  Handles and events: what all other headers share.
+ *
+ *  HANDLES.  The node and an identity are pointers. Everything inside a node is named by a handle,
+ *  a plain 64-bit value that can be copied, stored and compared freely. 0 (PLAIT_NONE) is no
+ *  handle. A handle names one object for ever: after the object is gone the value is not given out
+ *  again, and a call with it fails with PLAIT_E_STALE; a handle of another kind gives
+ *  PLAIT_E_HANDLE. Neither crashes, also from another thread.
+ *
+ *  THE LIFE OF A HANDLE.
+ *
+ *      open, connect, accept ──> usable ──(ended by anyone)──> closed ──> gone
+ *                                              event ..._CLOSED   the application closes it too
+ *
+ *  Each object has exactly one closing event, whoever ended it: CLOSED for a connection,
+ *  CHANNEL_CLOSED, LINK_CLOSED. (An endpoint is the application's alone: closing it is the end of
+ *  its handle, and only if it failed there is an ENDPOINT_CLOSED.) A connection's comes after
+ *  those of its channels and links. Until the application itself calls the object's ..._close
+ *  function, functions that only ask (info, stats, reason) still answer, others return
+ *  PLAIT_E_CLOSED. The object's memory is given back once its event has been read and the
+ *  application has closed the handle; so close a connection also when the peer ended it. The
+ *  handles of its channels and links need not be closed one by one: they go with the connection.
+ *
+ *  EVENTS are 64-byte values that the library copies into the caller's array (plait_node_wait,
+ *  plait_node_dispatch) or hands to a callback (plait_node_start). An object has at most one event
+ *  of a type waiting: if the same happens again before it was read, the event tells the latest
+ *  state. So the queue never overflows and nothing is allocated for it. There is no event per
+ *  packet. Ignore types that you do not know: later versions add some.
+ */
+#ifndef PLAIT_TYPES_H
+#define PLAIT_TYPES_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plait/api.h"
+#include "plait/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct plait_node plait_node;         /**< one local participant (plait/node.h) */
+typedef struct plait_identity plait_identity; /**< a key pair (plait/identity.h) */
+
+typedef uint64_t plait_endpoint;   /**< a transport opened locally (plait/endpoint.h) */
+typedef uint64_t plait_connection; /**< an association with one peer (plait/connection.h) */
+typedef uint64_t plait_link;       /**< one way to that peer (plait/link.h) */
+typedef uint64_t plait_channel;    /**< a flow of data inside a connection (plait/channel.h) */
+
+enum {
+    PLAIT_NONE = 0 /**< no handle */
+};
+
+/** What an event tells: plait_event.type. Fields that are not named here are 0. `token` is what the
+ *  application has set for the object concerned: the channel if there is one, else the connection
+ *  (links: their connection), else the endpoint. */
+enum {
+    /** A connection that this side began, or that was accepted, is authenticated: channels may be
+     *  opened and carry data. connection. */
+    PLAIT_EVENT_CONNECTED = 1,
+    /** A connection has ended. connection; status: why (PLAIT_OK: this side closed it;
+     *  PLAIT_E_PEER_CLOSED, PLAIT_E_REFUSED, PLAIT_E_TIMEOUT, PLAIT_E_DUPLICATE, PLAIT_E_PROTOCOL,
+     *  …); a: the code given to close or refuse on whichever side; b: 1 if that side's
+     *  application chose the code, 0 if its library did. The reason's text:
+     *  plait_connection_reason. */
+    PLAIT_EVENT_CLOSED = 2,
+    /** An authenticated peer waits for plait_connection_accept or plait_connection_refuse. Only if
+     *  the listen configuration says PLAIT_ACCEPT_ASK, or if this side connected without knowing
+     *  the id. connection. Who it is: plait_connection_peer. */
+    PLAIT_EVENT_CONNECTION_REQUEST = 3,
+    /** The last link of a connection is dead. It is kept, and goes on as soon as any link works
+     *  again (LINK_STATE); if none does within the dormancy timeout, CLOSED follows with
+     *  PLAIT_E_TIMEOUT. connection; a: microseconds until then. */
+    PLAIT_EVENT_DORMANT = 4,
+
+    /** The peer wants to open a channel: plait_channel_accept or plait_channel_refuse. connection,
+     *  channel. What it proposes: plait_channel_label, plait_channel_get_config. */
+    PLAIT_EVENT_CHANNEL_REQUEST = 10,
+    /** The peer has accepted a channel that this side opened. connection, channel. Data may be sent
+     *  before that; nobody has to wait for this event. */
+    PLAIT_EVENT_CHANNEL_ACCEPTED = 11,
+    /** A channel has ended in both directions. connection, channel; status: PLAIT_OK: finished by
+     *  both sides, or closed by this one; PLAIT_E_RESET, PLAIT_E_REFUSED, PLAIT_E_LOSS, or why the
+     *  connection ended; a: the code given to reset, stop or refuse. */
+    PLAIT_EVENT_CHANNEL_CLOSED = 12,
+    /** Something can be read, or the end (PLAIT_E_END, PLAIT_E_RESET) can be found out by reading.
+     *  connection, channel; a: bytes that can be read now. Comes again when more arrives; what is
+     *  left unread is not told a second time, so read until PLAIT_E_AGAIN. */
+    PLAIT_EVENT_READABLE = 13,
+    /** There is room again after PLAIT_E_AGAIN, and once when the channel is first able to take
+     *  data. connection, channel; a: bytes that would be taken now. */
+    PLAIT_EVENT_WRITABLE = 14,
+    /** Everything sent before plait_channel_finish has been acknowledged by the peer's library.
+     *  connection, channel; a: bytes sent in all. */
+    PLAIT_EVENT_FINISHED = 15,
+    /** The peer wants no more data on this channel (plait_channel_stop); what was waiting to be
+     *  sent is thrown away, sending returns PLAIT_E_RESET. connection, channel; a: the code. */
+    PLAIT_EVENT_STOPPED = 16,
+
+    /** A link has changed its state. connection, link; a: the new state (PLAIT_LINK_*); status:
+     *  why: PLAIT_OK (it answers), PLAIT_E_TIMEOUT (no answer), PLAIT_E_LINK_DOWN (its transport
+     *  says so, or the peer); b: bytes that were moved to other links. */
+    PLAIT_EVENT_LINK_STATE = 20,
+    /** A link is no longer part of its connection. connection, link; status: why; a: the code. */
+    PLAIT_EVENT_LINK_CLOSED = 21,
+
+    /** An endpoint has gone up or down. a: the endpoint; b: its state (PLAIT_ENDPOINT_*). */
+    PLAIT_EVENT_ENDPOINT_STATE = 30,
+    /** An endpoint has failed for good; the application closes it. a: the endpoint; status: why.
+     *  An endpoint that the application closes itself has no such event. */
+    PLAIT_EVENT_ENDPOINT_CLOSED = 31,
+    /** An application endpoint has datagrams to send: plait_endpoint_take until it returns
+     *  PLAIT_E_AGAIN. a: the endpoint; b: bytes waiting. */
+    PLAIT_EVENT_ENDPOINT_OUTPUT = 32
+};
+
+/** Something that has happened. */
+typedef struct plait_event {
+    uint32_t type;               /**< PLAIT_EVENT_*, which tells what the other fields mean */
+    plait_status status;         /**< PLAIT_OK, or why */
+    plait_connection connection; /**< or PLAIT_NONE */
+    plait_channel channel;       /**< or PLAIT_NONE */
+    plait_link link;             /**< or PLAIT_NONE */
+    uint64_t token;              /**< the application's own value */
+    uint64_t a, b;               /**< by type */
+    uint64_t time_us;            /**< when it happened, in the time of plait_node_now_us */
+} plait_event;
+
+/** A piece of memory; what owns it is said where one is used. */
+typedef struct plait_slice {
+    const void *data;
+    size_t len;
+} plait_slice;
+
+#ifdef __cplusplus
+static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
+#else
+_Static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif
