@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/identity.h"
 
-#include <sodium.h>
+#include "crypto/base64.h"
 
 namespace plait::crypto {
 
@@ -19,19 +19,13 @@ Secret<64> signing_key(const Secret<32> &seed, const NodeId &id) {
 
 std::array<char, kNodeIdTextLen + 1> to_text(const NodeId &id) {
     std::array<char, kNodeIdTextLen + 1> out;
-    sodium_bin2base64(out.data(), out.size(), id.b.data(), id.b.size(),
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    to_base64(id.b, out);
     return out;
 }
 
 Result<NodeId> node_id_from_text(std::string_view text) {
     NodeId id;
-    size_t len = 0;
-    const char *end = nullptr;
-    if (text.size() != kNodeIdTextLen ||
-        sodium_base642bin(id.b.data(), id.b.size(), text.data(), text.size(), nullptr, &len, &end,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        len != id.b.size() || end != text.data() + text.size())
+    if (!from_base64(text, std::span(id.b)))
         return Error{PLAIT_E_NODE_ID};
     return id;
 }

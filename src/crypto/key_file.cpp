@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The key file's codec; the format is drawn in crypto/identity.h.
+#include "crypto/base64.h"
 #include "crypto/blake2b.h"
 #include "crypto/identity.h"
 
@@ -16,7 +17,6 @@ constexpr size_t kSaltLen = crypto_pwhash_argon2id_SALTBYTES;
 constexpr size_t kNonceLen = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES;
 constexpr size_t kBoxLen = 32 + crypto_aead_xchacha20poly1305_ietf_ABYTES;
 constexpr size_t kCheckLen = 16;
-constexpr int kBase64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 
 struct Kdf {
     uint64_t ops = 0, memory = 0;
@@ -28,19 +28,10 @@ void append(std::vector<uint8_t> &out, std::string_view text) {
 }
 
 void append_base64(std::vector<uint8_t> &out, Bytes bytes) {
-    char text[96]; // the longest value, the box, has 64 characters
-    sodium_bin2base64(text, sizeof text, bytes.data(), bytes.size(), kBase64);
+    char text[base64_size(kBoxLen) + 1]; // the box is the longest value
+    to_base64(bytes, text);
     append(out, text);
     sodium_memzero(text, sizeof text);
-}
-
-template <size_t N>
-bool from_base64(std::string_view text, std::span<uint8_t, N> out) {
-    size_t len = 0;
-    const char *end = nullptr;
-    return sodium_base642bin(out.data(), N, text.data(), text.size(), nullptr, &len, &end,
-                             kBase64) == 0 &&
-           len == N && end == text.data() + text.size();
 }
 
 std::array<uint8_t, kCheckLen> checksum(Bytes before) {
