@@ -26,8 +26,7 @@ static plait_status refuse_errno(udp_endpoint *e, const char *what) {
     } else if (errno == EAFNOSUPPORT) {
         status = refuse(e, PLAIT_E_UNSUPPORTED, "this machine has no IPv6 (or no IPv4)");
     } else if (errno == EACCES) {
-        status = refuse(e, status, "permission denied (ports below 1024 are for the
-        administrator)");
+        status = refuse(e, status, "permission denied (ports below 1024 need a privilege)");
     } else {
         snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
         status = refuse(e, status, text);
