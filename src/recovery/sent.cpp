@@ -274,13 +274,14 @@ void SentLedger::clear_in_flight() {
     in_run_ = false;
 }
 
-// Losses are declared in the order of packet numbers, so that two marks half of the time apart are
+// Losses are declared in the order of packet numbers, so that marks half of the time apart are
 // enough to know what has been lost for 3 to 4.5 PTO, without a time in each record.
 void SentLedger::forget_old(Time now, Duration pto) {
     if (now < forget_at_)
         return;
-    forget_below_ = forget_next_;
-    forget_next_ = cursor_;
+    forget_below_ = forget_marks_[1];
+    forget_marks_[1] = forget_marks_[0];
+    forget_marks_[0] = cursor_;
     forget_at_ = now + pto * 3 / 2;
     pop_settled();
 }

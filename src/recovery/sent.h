@@ -192,7 +192,7 @@ class SentLedger {
     uint64_t in_flight_ = 0, eliciting_ = 0, last_eliciting_us_ = 0;
     uint64_t last_sent_us_ = 0;
     uint64_t run_start_us_ = 0; // send time of the first loss of the present unbroken run
-    uint64_t forget_below_ = 0, forget_next_ = 0;
+    uint64_t forget_below_ = 0, forget_marks_[2] = {0, 0};
     Time forget_at_;
     uint64_t recent_bits_[2] = {0, 0};
     uint32_t max_;
