@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// base64url without padding (RFC 4648 section 5), strictly one text per value. For the .cpp files of
-// this room only: it shows libsodium.
+// base64url without padding (RFC 4648 section 5), strictly one text per value. For the .cpp files
+// of this room only: it shows libsodium.
 #pragma once
 
 #include "crypto/e.h"
@@ -20,7 +20,8 @@ inline void to_base64(Bytes bytes, std::span<char> out) {
 }
 
 // True if `text` is exactly what to_base64() writes for some N bytes, which are then in `out`.
-// libsodium 1.0.18 takes some characters above 127 for letters, hence the way back and the comparison.
+// libsodium 1.0.18 takes some characters above 127 for letters, hence the way back and the
+// comparison.
 template <size_t N>
 bool from_base64(std::string_view text, std::span<uint8_t, N> out) {
     size_t len = 0;

@@ -83,8 +83,9 @@ Status stretch(std::string_view passphrase, const Kdf &kdf, Secret<32> &key) {
 
 Status append_box(const Identity &identity, std::string_view passphrase, Entropy &entropy,
                   std::vector<uint8_t> &out) {
-    Kdf kdf{crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE, crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE,
-            {}};
+    Kdf kdf;
+    kdf.ops = crypto_pwhash_argon2id_OPSLIMIT_INTERACTIVE;
+    kdf.memory = crypto_pwhash_argon2id_MEMLIMIT_INTERACTIVE;
     entropy.fill(kdf.salt);
     std::array<uint8_t, kNonceLen> nonce;
     entropy.fill(nonce);

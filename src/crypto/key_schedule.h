@@ -8,8 +8,8 @@
 //     exporter   = E(root_0, "exporter", channel u32 ‖ label, n)
 //     reset      = E(E(seed, "reset", "", 32), "tok", class ‖ connection id, 16)
 //
-// Direction 0 is from the handshake's initiator. Forward secrecy comes from generations (roots), not
-// from epochs.
+// Direction 0 is from the handshake's initiator. Forward secrecy comes from generations (roots),
+// not from epochs.
 #pragma once
 
 #include "base/ids.h"
@@ -45,7 +45,7 @@ inline constexpr size_t kPacketIvLen = 12;
 
 // Names one key under a root.
 struct PacketKeySpec {
-    ChannelNumber channel;
+    ChannelNumber channel{};
     Role direction = Role::kInitiator; // whoever sends
     Cipher cipher = Cipher::kChaCha20Poly1305;
     uint32_t epoch = 0;
@@ -55,8 +55,8 @@ struct PacketKeySpec {
 // `h` is the handshake hash. The caller wipes k1 and k2.
 Root make_root(const Secret<32> &k1, const Secret<32> &k2, Bytes h);
 
-// What a rekey mixes in. `es` is the initiator's new ephemeral with the responder's static key, `se`
-// the initiator's static key with the responder's new ephemeral, as in Noise.
+// What a rekey mixes in. `es` is the initiator's new ephemeral with the responder's static key,
+// `se` the initiator's static key with the responder's new ephemeral, as in Noise.
 struct RekeySecrets {
     Secret<32> ee, es, se;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a node checks before any Diffie-Hellman (protocol.md section 2): mac1 shows that the sender
-// knows whom it speaks to, and the network key if there is one; the cookie shows that it receives at
-// its address, and nothing is stored for it. All are BLAKE2b-128, keyed.
+// knows whom it speaks to, and the network key if there is one; the cookie shows that it receives
+// at its address, and nothing is stored for it. All are BLAKE2b-128, keyed.
 #pragma once
 
 #include "crypto/x25519.h"

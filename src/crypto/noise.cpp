@@ -239,7 +239,8 @@ const X25519Public &NoiseHandshake::remote_ephemeral() const {
 
 Status NoiseHandshake::mix_ss(State &state) const {
     Secret<32> shared;
-    const auto *known = state.has_ss || identities_ == nullptr ? nullptr : identities_->find(state.rs);
+    const bool look_up = !state.has_ss && identities_ != nullptr;
+    const auto *known = look_up ? identities_->find(state.rs) : nullptr;
     if (state.has_ss)
         std::memcpy(shared.data(), state.ss.data(), shared.size());
     else if (known != nullptr && known->has_ss)

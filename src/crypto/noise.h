@@ -44,7 +44,7 @@ size_t noise_overhead(Pattern pattern, size_t index);
 struct NoiseConfig {
     Pattern pattern = Pattern::kIK;
     Role role = Role::kInitiator;
-    Bytes prologue;
+    Bytes prologue{};
     const Secret<32> *local_secret = nullptr;     // where the pattern has a local static
     const X25519Public *local_public = nullptr;   // may be null: computed then
     const X25519Public *remote_static = nullptr;  // IK initiator, KK
@@ -93,7 +93,7 @@ class NoiseHandshake {
     // Copies `ss`, if there is one yet, and says whether: for IdentityCache::put.
     bool static_shared(Secret<32> &out) const;
 
-    // The handshake hash `h`: both sides have the same at the end, and only then is it the final one.
+    // The handshake hash `h`. It is final, and the same on both sides, when finished().
     std::array<uint8_t, 64> hash() const { return state_.h; }
 
     // The transport keys, once: k1 from the initiator, k2 from the responder. Wipes the chaining

@@ -62,10 +62,10 @@ Status open(const PacketKey &key, LinkNumber link, PacketNumber pn, Bytes aad,
 // One packet to seal; members as the arguments of seal().
 struct SealJob {
     const PacketKey *key = nullptr;
-    LinkNumber link;
-    PacketNumber pn;
-    Bytes aad;
-    Bytes plaintext;
+    LinkNumber link{};
+    PacketNumber pn{};
+    Bytes aad{};
+    Bytes plaintext{};
     uint8_t *out = nullptr;
 };
 void seal_batch(std::span<const SealJob> jobs);

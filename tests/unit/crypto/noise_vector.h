@@ -7,6 +7,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 namespace plait::test {
 
 struct NoiseVector {
@@ -22,12 +24,12 @@ struct NoiseVector {
 inline crypto::NoiseHandshake make_side(const NoiseVector &v, size_t side) {
     const auto secret = [](const std::vector<uint8_t> &from) {
         crypto::Secret<32> out;
-        std::memcpy(out.data(), from.data(), from.size());
+        std::copy(from.begin(), from.end(), out.begin());
         return out;
     };
     const auto s = secret(v.s[side]), e = secret(v.e[side]), psk = secret(v.psk);
     crypto::X25519Public remote{};
-    std::memcpy(remote.data(), v.remote_s[side].data(), v.remote_s[side].size());
+    std::copy(v.remote_s[side].begin(), v.remote_s[side].end(), remote.begin());
     return crypto::NoiseHandshake({.pattern = v.pattern,
                                    .role = Role(side),
                                    .prologue = v.prologue[side],

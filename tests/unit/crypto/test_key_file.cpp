@@ -137,6 +137,13 @@ void test_key_file_edited_with_right_checksum_is_refused(void **state) {
     };
     for (const auto &c : cases)
         assert_int_equal(decode(edited(c.file, c.from, c.to), "correct horse"), PLAIT_E_KEY_FILE);
+    // More than there should be, after the last word and after the last line.
+    NodeId as_id;
+    std::memcpy(as_id.b.data(), f.identity.seed().data(), 32);
+    const std::string seed = to_text(as_id).data();
+    assert_int_equal(decode(edited(f.plain, seed, seed + " x"), ""), PLAIT_E_KEY_FILE);
+    assert_int_equal(decode(edited(f.plain, seed + "\n", seed + "\nnote x\n"), ""),
+                     PLAIT_E_KEY_FILE);
     // Another id than the seed's.
     SeededEntropy entropy(43);
     const auto other = Identity::generate(entropy);

@@ -39,8 +39,8 @@ void test_next_root_known_secrets_gives_blake2b_answer(void **) {
 void test_packet_key_known_spec_gives_blake2b_answer(void **) {
     Secret<32> key;
     Secret<12> iv;
-    derive_packet_key(known_root(), {ChannelNumber{5}, Role::kResponder, Cipher::kAes256Gcm, 7}, key,
-                      iv);
+    derive_packet_key(known_root(), {ChannelNumber{5}, Role::kResponder, Cipher::kAes256Gcm, 7},
+                      key, iv);
     assert_hex_equal(key, "96cb377df5b9fe347561bbf11ea194d2b5bb1b34400c247737345ed1d8b8a164");
     assert_hex_equal(iv, "11d7193e98cf6330261a9477");
 }
