@@ -54,17 +54,44 @@ void Cubic::on_acked(const AckEvent &ack) {
 }
 
 void Cubic::grow_slow_start(const AckEvent &ack) {
-    const double divisor =
-        hystart_.phase() == HyStart::Phase::kConservative ? HyStart::kGrowthDivisor : 1;
+    watch_train(ack);
     if (hystart_.phase() == HyStart::Phase::kDone) {
-        // RFC 9438 section 4.10: no loss came, so the curve starts flat from here.
-        ssthresh_ = w_max_ = cwnd_;
-        begin_epoch(ack.now);
+        leave_slow_start(ack);
         return;
     }
+    const bool conservative = hystart_.phase() == HyStart::Phase::kConservative;
+    const double divisor = conservative ? HyStart::kGrowthDivisor : 1;
     cwnd_ = std::min(cwnd_ + static_cast<double>(ack.bytes) * growth_share_ / divisor, ssthresh_);
     if (!in_slow_start())
         begin_epoch(ack.now);
+}
+
+// While the forward delay rises, packets leave the bottleneck back to back: how fast they arrive is
+// its rate.
+void Cubic::watch_train(const AckEvent &ack) {
+    if (hystart_.phase() == HyStart::Phase::kSlowStart || train_start_.us == 0) {
+        train_start_ = ack.now;
+        train_bytes_ = 0;
+    } else {
+        train_bytes_ += static_cast<uint32_t>(std::min<uint64_t>(ack.bytes, 1u << 30));
+    }
+}
+
+void Cubic::leave_slow_start(const AckEvent &ack) {
+    const Duration train = ack.now - train_start_;
+    if (hystart_.overshot() && train.us > 0) {
+        const double enough = bridged(train_bytes_ / to_seconds(train), ack.min_rtt);
+        if (enough > cwnd_) {
+            // The window is below what the link holds: the queue came from sending in bursts.
+            hystart_.resume();
+            return;
+        }
+        // The window of a round trip ago filled the link and a queue, and has doubled since.
+        cwnd_ = std::max(enough, cwnd_ / 2);
+    }
+    // RFC 9438 section 4.10: no loss came, so the curve starts flat from here.
+    ssthresh_ = w_max_ = cwnd_;
+    begin_epoch(ack.now);
 }
 
 void Cubic::begin_epoch(Time now) {
@@ -107,7 +134,14 @@ bool Cubic::low_loss(const LossEvent &loss) {
 double Cubic::low_loss_floor(const LossEvent &loss) const {
     if (!low_loss(loss) || rate_.empty())
         return 0;
-    return static_cast<double>(rate_.best()) * to_seconds(loss.min_rtt);
+    return bridged(static_cast<double>(rate_.best()), loss.min_rtt);
+}
+
+// What the link delivers in an unqueued round trip, the wait for the ACK included (docs/protocol.md:
+// clamp(srtt / 8, 1 ms, 5 ms)). Without that wait the floor would sink at each loss.
+double Cubic::bridged(double rate, Duration min_rtt) {
+    const Duration wait = std::clamp(min_rtt / 8, base::millis(1), base::millis(5));
+    return rate * to_seconds(min_rtt + wait);
 }
 
 void Cubic::on_lost(const LossEvent &loss) {

@@ -45,12 +45,15 @@ class Cubic final : public Controller {
     };
     double min_window() const { return static_cast<double>(kMinWindowPackets * mtu_); }
     void grow_slow_start(const AckEvent &ack);
+    void leave_slow_start(const AckEvent &ack);
+    void watch_train(const AckEvent &ack);
     void grow_cubic(const AckEvent &ack);
     double curve(double t) const;
     void begin_epoch(Time now);
     bool in_recovery(Time sent) const { return recovering_ && sent <= recovery_start_; }
     void cut(Time now, double floor);
     void collapse(Time now);
+    static double bridged(double rate, Duration min_rtt);
     double low_loss_floor(const LossEvent &loss) const;
     static bool low_loss(const LossEvent &loss);
 
@@ -61,6 +64,8 @@ class Cubic final : public Controller {
     Shape before_;              // for undoing
     uint64_t unproven_ = 0;     // bytes of the present reduction not yet shown to be spurious
     WindowedMax<uint64_t> rate_;
+    Time train_start_;         // since then the link has had a queue to send from
+    uint32_t train_bytes_ = 0; // delivered since
     HyStart hystart_;
     uint32_t mtu_;
     uint32_t srtt_us_ = 0;
