@@ -293,8 +293,12 @@ void test_noise_known_static_shared_gives_same_handshake(void **) {
     assert_true(z.static_shared(seen));
     assert_true(seen == ss);
 
-    // A wrong one in the cache is indeed what is used.
+    // A wrong one, given or in the cache, is indeed what is used.
     const auto wrong = secret_filled<32>(1);
+    auto wrong_config = keys.config(Pattern::kIK, Role::kInitiator);
+    wrong_config.static_shared = &wrong;
+    NoiseHandshake mistaken(wrong_config);
+    assert_true(write(mistaken, {}) != first);
     cache.put(id, keys.s_public[0], &wrong);
     NoiseHandshake y(config);
     Message out(16);
