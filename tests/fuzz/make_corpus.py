@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the seeds of the fuzz corpora: the example packets of docs/protocol.md, one file each.
+
+    make_corpus.py tests/fuzz/corpus
+
+What libFuzzer finds on top is added by hand (-merge=1), under the names that it gives.
+"""
+import os
+import struct
+import sys
+import zlib
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+from protocol_examples import examples, joined  # noqa: E402
+
+
+def cobs_frame(datagram):
+    out, block = bytearray(), bytearray()
+    for byte in datagram + struct.pack("<I", zlib.crc32(datagram)):
+        if len(block) == 254:
+            out += bytes([255]) + block
+            block.clear()
+        if byte:
+            block.append(byte)
+        else:
+            out += bytes([len(block) + 1]) + block
+            block.clear()
+    return bytes(out + bytes([len(block) + 1]) + block + b"\0")
+
+
+def seeds():
+    page = {name: {f: joined(v) for f, v in fields.items()} for name, fields in examples().items()}
+    short = [n for n in page if n.endswith("_packet")]
+    for name in short:
+        yield "short_packet", name, b"\x07" + page[name]["mask"] + page[name]["packet"]
+        yield "short_packet", name + "_plain", b"\x07" + bytes(16) + page[name]["header"] + bytes(16)
+        if page[name]["plaintext"]:
+            yield "frames", name, page[name]["plaintext"]
+    serial = b"\x00" + bytes(16) + b"\x00\x5c\x00\x01" + bytes(16)
+    yield "short_packet", "serial", serial
+    for name, frame in page["frames"].items():
+        yield "frames", name, frame
+    yield "frames", "all", b"".join(page["frames"].values())
+    for name, first in (("init", 15 + 3), ("resp", 23)):
+        packet, payload = page[name]["packet"], page[name]["payload"]
+        yield "long_packet", name, packet
+        rest = struct.pack(">H", len(payload)) + payload + bytes(32)
+        yield "long_packet", name + "_open", packet[:first] + rest
+    fin = page["resp"]["packet"][:23] + struct.pack(">H", len(page["init"]["payload"]))
+    yield "long_packet", "fin_open", b"\xa0" + fin[1:] + page["init"]["payload"]
+    for name, data in (("small", b"plait"), ("zeros", bytes(10)), ("mixed", bytes([0, 1, 0, 2, 3])),
+                       ("block_254", b"\x11" * 250), ("long", bytes(range(1, 256)) * 3),
+                       ("packet", page["data_packet"]["packet"])):
+        yield "cobs", name, cobs_frame(data)
+        yield "cobs", name + "_raw", data
+    yield "cobs", "garbage_first", b"\x05\x11\x22\0\0" + cobs_frame(b"after garbage") + b"\xff\x01"
+
+
+def main(root):
+    for target, name, data in seeds():
+        folder = os.path.join(root, target)
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
