@@ -7,6 +7,7 @@
 // test_flow.cpp measures:
 // - The minimum is taken over each 8 samples of a round in turn, not over the first 8 and all that
 //   follow: a paced sender's queue grows within the round, and the round's first packet hides it.
+//   For the same reason slow start is resumed when the rise is gone, not at the first lower sample.
 // - With few ACKs a round (they are thinned here) the finding is made at its end from what there is.
 // - CSS ends early when the delay grows by the threshold once more: a queue does that, jitter does not.
 //   The window has then doubled since the packets that told were sent: overshot().
@@ -43,12 +44,13 @@ class HyStart {
     void on_sample(Time now, Time sent, Duration delay, bool is_forward, Duration min_rtt);
 
   private:
-    static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
+    static constexpr int32_t kNone = std::numeric_limits<int32_t>::max();
     void judge(uint32_t needed, Duration min_rtt);
     void next_round(Time now);
 
     Time round_start_;
-    int64_t last_min_ = kNone, round_min_ = kNone, block_min_ = kNone, baseline_ = kNone;
+    int64_t origin_ = 0; // delays are kept relative to the first one
+    int32_t last_min_ = kNone, round_min_ = kNone, block_min_ = kNone, baseline_ = kNone, calm_ = kNone;
     uint32_t samples_ = 0;
     uint8_t css_rounds_ = 0;
     Phase phase_ = Phase::kSlowStart;

@@ -46,7 +46,10 @@ void ReceivedPackets::count_rate(Time now) {
     window_packets_++;
     if (now - window_start_ < srtt_)
         return;
-    every_ = std::clamp(window_packets_ / kAcksPerRtt, 2u, std::max(every_limit_, 2u));
+    const bool growing = window_packets_ > last_window_ + last_window_ / 2;
+    const uint32_t per_rtt = growing ? kAcksPerRttGrowing : kAcksPerRtt;
+    every_ = std::clamp(window_packets_ / per_rtt, 2u, std::max(every_limit_, 2u));
+    last_window_ = window_packets_;
     window_start_ = now;
     window_packets_ = 0;
     immediate_used_ = 0;

@@ -34,6 +34,7 @@ class ReceivedPackets {
     static constexpr uint32_t kEarlyPackets = 100; // acknowledged every 2nd: the peer's slow start
     static constexpr uint32_t kMaxAckEvery = 90;
     static constexpr uint32_t kAcksPerRtt = 8;
+    static constexpr uint32_t kAcksPerRttGrowing = 32; // a sender in slow start watches the delay
     static constexpr uint32_t kImmediatePerRtt = 4;
     static constexpr Duration kMinAckDelay = base::millis(1);
     static constexpr Duration kMaxAckDelay = base::millis(5);
@@ -91,7 +92,7 @@ class ReceivedPackets {
     Duration max_delay_ = kMaxAckDelay;
     EcnCounts ecn_;
     uint32_t pending_ = 0;      // ack-eliciting packets since the last ACK
-    uint32_t window_packets_ = 0;
+    uint32_t window_packets_ = 0, last_window_ = 0;
     uint32_t every_limit_ = kMaxAckEvery, every_ = 2;
     uint32_t early_ = 0;        // packets seen, up to kEarlyPackets
     uint16_t new_ranges_ = 0;   // begun since the last ACK

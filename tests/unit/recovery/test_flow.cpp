@@ -80,7 +80,7 @@ CHECKED_TEST(test_hystart_ends_slow_start_without_massive_loss) {
                         queue, f.seconds() - 1, static_cast<double>(f.sender.cwnd()) / bdp,
                         static_cast<unsigned long long>(lost));
             CHECK(!f.sender.controller().in_slow_start());
-            (void)of_bdp;
+            CHECK(lost < 40 || of_bdp < (queue < 1 ? 1.1 : queue < 2 ? 0.75 : 0.1));
         }
     return true;
 }
@@ -92,9 +92,11 @@ CHECKED_TEST(test_hystart_is_not_misled_by_the_return_path) {
     l.queue *= 10;
     l.ack_wait = millis(30);
     Flow f(l, {}, 3);
-    const double share = (f.run(seconds(1)), f.share(seconds(2)));
-    std::printf("  200 Mbit/s, 40 ms and 0 or 30 ms on the way back: %.1f %% in seconds 2-3\n", share * 100);
-    CHECK(share > 0.85);
+    while (f.sender.controller().in_slow_start() && f.now < Time{5'000'000})
+        f.run(millis(1));
+    const double bdp = l.rate * 0.04, cwnd = static_cast<double>(f.sender.cwnd()) / bdp;
+    std::printf("  200 Mbit/s, 40 ms and 0 or 30 ms on the way back: out at %.2f BDP\n", cwnd);
+    CHECK(cwnd >= 0.95);
     return true;
 }
 
