@@ -3,7 +3,8 @@
 //
 //   conformance MODULE.so|static:NAME URI_A URI_Z
 //
-// URI_A and URI_Z name two endpoints that reach each other; a port may be left to the system. In them
+// URI_A and URI_Z name two endpoints that reach each other; a port may be left to the system. In
+// them
 //   {dir}            is a fresh directory,
 //   {tty-a} {tty-z}  are the ends of a line made of two ptys, with a leading slash.
 #include "ptys.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host as small as one can be: poll(2), timers, wake by eventfd, one thread for each Host. It does
-// what plait/transport.h promises to plugins, nothing more, and notes where a plugin breaks the rules.
+// A host as small as one can be: poll(2), timers, wake by eventfd, one thread for each Host. It
+// does what plait/transport.h promises to plugins, nothing more, and notes where a plugin breaks
+// the rules.
 //
 //   Host host;
 //   host.open(transport, uri)  ->  plait_host_endpoint (or NULL, with host.last_status / last_text)
@@ -122,8 +123,8 @@ class Host {
     std::vector<std::unique_ptr<plait_host_endpoint>> endpoints_;
 };
 
-// A transport by the path of its module, or "static:NAME" for one that is linked in. NULL and a text on
-// stderr if there is none, or if it is of another ABI.
+// A transport by the path of its module, or "static:NAME" for one that is linked in. NULL and a
+// text on stderr if there is none, or if it is of another ABI.
 const plait_transport *load_transport(const char *path);
 
 } // namespace plait::conformance

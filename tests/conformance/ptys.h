@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A serial line without hardware: two ptys and a thread that carries bytes from one to the other, and
-// can lose them, add to them, or unplug an end. The ends are symbolic links in a directory of its own:
-// unplugging removes the link and hangs the pty up, plugging in makes another pty under the old name.
+// A serial line without hardware: two ptys and a thread that carries bytes from one to the other,
+// and can lose them, add to them, or unplug an end. The ends are symbolic links in a directory of
+// its own: unplugging removes the link and hangs the pty up, plugging in makes another pty under
+// the old name.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the groups of tests share: the transport under test, two endpoints `a` and `z` of it that reach
-// each other, and ways to send and to check.
+// What the groups of tests share: the transport under test, two endpoints `a` and `z` of it that
+// reach each other, and ways to send and to check.
 #pragma once
 
 #include "../unit/cmocka.hpp"
@@ -30,13 +30,13 @@ struct Pair {
     uint64_t rate = 0; // bytes a second, 0: not known
     std::vector<Bytes> batch; // of a test; here, because cmocka leaves a failing test by longjmp
 
-    // Sends `batch` from one to the other, waiting for WRITABLE where it must. False: a status other
-    // than OK and AGAIN, or WRITABLE did not come.
+    // Sends `batch` from one to the other, waiting for WRITABLE where it must. False: a status
+    // other than OK and AGAIN, or WRITABLE did not come.
     bool send_batch(plait_host_endpoint *from, const plait_addr &to);
     // Sends one and waits for it.
     bool carries(plait_host_endpoint *from, plait_host_endpoint *to, const Bytes &data);
-    // `count` datagrams of up to `largest` bytes, at most 8 under way. How many of them came whole; -1
-    // if one came that was not sent.
+    // `count` datagrams of up to `largest` bytes, at most 8 under way. How many of them came whole;
+    // -1 if one came that was not sent.
     int carry_many(plait_host_endpoint *from, plait_host_endpoint *to, uint32_t count,
                    uint32_t largest);
     // How many of `count` datagrams fit into a second of the line.
@@ -55,7 +55,8 @@ inline Pair &pair_of(void **state) {
     return *static_cast<Pair *>(*state);
 }
 
-// Bytes that tell their number (the first four) and are full of zeros and runs, which framing dislikes.
+// Bytes that tell their number (the first four) and are full of zeros and runs, which framing
+// dislikes.
 Bytes pattern(uint32_t number, uint32_t len);
 bool is_pattern(const Bytes &data);
 plait_datagram datagram_to(const plait_addr &to, Bytes &data);

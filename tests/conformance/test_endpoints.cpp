@@ -20,8 +20,8 @@ bool refused(Pair &p, const std::string &uri, bool must_be_uri = false) {
         return false;
     }
     plait_status s = p.host.last_status;
-    bool fits = s == PLAIT_E_URI || (!must_be_uri && (s == PLAIT_E_ADDRESS || s == PLAIT_E_NO_DEVICE ||
-                                                      s == PLAIT_E_TRANSPORT_OPEN));
+    bool other = s == PLAIT_E_ADDRESS || s == PLAIT_E_NO_DEVICE || s == PLAIT_E_TRANSPORT_OPEN;
+    bool fits = s == PLAIT_E_URI || (!must_be_uri && other);
     if (!fits || p.host.last_text.empty()) {
         std::fprintf(stderr, "\"%s\": status %d, text \"%s\"\n", uri.c_str(), s,
                      p.host.last_text.c_str());

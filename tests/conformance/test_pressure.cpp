@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host that does not receive, a line that is full, batches in the host's hands, closing in the middle.
+// A host that does not receive, a line that is full, batches in the host's hands, closing in the
+// middle.
 #include "suite.h"
 
 #include <algorithm>

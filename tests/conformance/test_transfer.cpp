@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Datagrams arrive whole, with their borders, from whom they came. Order is not asked for, nor that all
-// arrive: nine of ten must, when few are under way.
+// Datagrams arrive whole, with their borders, from whom they came. Order is not asked for, nor that
+// all arrive: nine of ten must, when few are under way.
 #include "suite.h"
 
 #include <algorithm>
@@ -118,7 +118,7 @@ bool is_run(Pair &p, const Bytes &data, uint32_t segment, size_t least) {
     std::vector<Bytes> pieces;
     for (size_t at = 0; at < data.size(); at += segment) {
         size_t end = std::min<size_t>(at + segment, data.size());
-        pieces.emplace_back(data.begin() + static_cast<long>(at), data.begin() + static_cast<long>(end));
+        pieces.emplace_back(data.data() + at, data.data() + end);
     }
     size_t found = 0;
     for (const Received &r : p.z->inbox) {

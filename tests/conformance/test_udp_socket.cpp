@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is particular to UDP: addresses, the local address of each packet, sockets side by side, and
+// what it does when the kernel refuses. sendmmsg is replaced here, so that the kernel refuses on
+// demand.
+#include "builtin.h"
+#include "suite.h"
+
+#include <cerrno>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+using namespace plait::conformance;
+
+namespace {
+
+// What the next calls of sendmmsg answer; afterwards the kernel is asked.
+struct Refusal {
+    int error = 0;         // 0: none
+    uint32_t after = 0;    // messages that still go through in the failing call
+    uint32_t calls = 0;    // how many calls fail
+    bool runs_only = false;
+} refusal;
+
+bool has_run(const mmsghdr &m) {
+    for (cmsghdr *c = CMSG_FIRSTHDR(&m.msg_hdr); c != nullptr;
+         c = CMSG_NXTHDR(const_cast<msghdr *>(&m.msg_hdr), c)) {
+        if (c->cmsg_level == IPPROTO_UDP) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+extern "C" int sendmmsg(int fd, mmsghdr *v, unsigned n, int flags) {
+    bool refuse = refusal.calls > 0 && (!refusal.runs_only || has_run(v[0]));
+    if (refuse && refusal.after == 0) {
+        refusal.calls--;
+        errno = refusal.error;
+        return -1;
+    }
+    if (refuse) {
+        n = n < refusal.after ? n : refusal.after;
+        refusal.after -= n;
+    }
+    return static_cast<int>(syscall(SYS_sendmmsg, fd, v, n, flags));
+}
+
+namespace {
+
+constexpr int kPatienceMs = 3000;
+
+int udp_setup(void **state) {
+    refusal = Refusal{};
+    g_suite.transport = &plait_transport_udp;
+    g_suite.uri_a = g_suite.uri_z = "udp://127.0.0.1:0";
+    return pair_setup(state);
+}
+
+plait_addr address(const char *text) {
+    plait_addr a{};
+    plait_transport_udp.addr_parse(nullptr, text, &a);
+    return a;
+}
+
+bool same(const plait_addr &x, const plait_addr &y) {
+    return std::memcmp(&x, &y, sizeof x) == 0;
+}
+
+std::string text_of(const plait_addr &a) {
+    char buf[PLAIT_ADDR_TEXT_MAX] = "?";
+    plait_transport_udp.addr_format(nullptr, &a, buf, sizeof buf);
+    return buf;
+}
+
+uint16_t port_of(const plait_addr &a) {
+    return static_cast<uint16_t>(a.b[1] << 8 | a.b[2]);
+}
+
+plait_status try_open(Pair &p, const char *uri) {
+    plait_host_endpoint *e = p.host.open(&plait_transport_udp, uri);
+    p.host.close(e);
+    return p.host.last_status;
+}
+
+void test_address_texts_are_canonical(void **) {
+    for (const char *t : {"192.0.2.7:4242", "0.0.0.0:0", "[::1]:4242", "[2001:db8::7]:65535"}) {
+        assert_string_equal(text_of(address(t)).c_str(), t);
+    }
+    assert_true(same(address("[2001:DB8:0:0::7]:1"), address("[2001:db8::7]:1")));
+    assert_true(same(address("[::ffff:192.0.2.7]:80"), address("192.0.2.7:80"))); // mapped
+    assert_true(same(address("udp://192.0.2.7:80"), address("192.0.2.7:80")));
+    assert_false(same(address("192.0.2.7:80"), address("192.0.2.7:81")));
+    // A scope counts for link-local addresses, and there only.
+    assert_true(same(address("[2001:db8::7%lo]:1"), address("[2001:db8::7]:1")));
+    assert_false(same(address("[fe80::7%lo]:1"), address("[fe80::7]:1")));
+    assert_true(same(address("[fe80::7%25lo]:1"), address("[fe80::7%lo]:1")));
+    std::string index = std::to_string(if_nametoindex("lo"));
+    assert_true(same(address(("[fe80::7%" + index + "]:1").c_str()), address("[fe80::7%lo]:1")));
+    assert_string_equal(text_of(address("[fe80::7%lo]:1")).c_str(), "[fe80::7%lo]:1");
+    // An index without an interface that begins with 25 must not be taken for an escape.
+    assert_true(same(address(text_of(address("[fe80::7%25253]:1")).c_str()),
+                     address("[fe80::7%25253]:1")));
+}
+
+void test_address_nonsense_is_refused(void **) {
+    plait_addr a;
+    const char *const nonsense[] = {
+        "", ":", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:8x",
+        "127.1:80", "0x7f000001:80", "::1", "::1:80", "[::1]", "[::1]80", "[::1:80",
+        "[127.0.0.1]:80", "localhost:80", "[fe80::1%no-such-if]:1", "[fe80::1%]:1",
+        "[fe80::1%0]:1", "tcp://127.0.0.1:80", "udp://127.0.0.1:80?x=1", "1.2.3.4:80 ",
+        " 1.2.3.4:80"};
+    for (const char *t : nonsense) {
+        assert_int_equal(plait_transport_udp.addr_parse(nullptr, t, &a), PLAIT_E_ADDRESS);
+    }
+}
+
+void test_open_tells_what_is_wrong(void **state) {
+    Pair &p = pair_of(state);
+    assert_int_equal(try_open(p, "udp://localhost:4242"), PLAIT_E_ADDRESS);
+    assert_non_null(std::strstr(p.host.last_text.c_str(), "host names are not resolved"));
+    assert_int_equal(try_open(p, "udp://127.0.0.1"), PLAIT_E_ADDRESS);
+    assert_non_null(std::strstr(p.host.last_text.c_str(), "port is missing"));
+    assert_int_equal(try_open(p, "udp://192.0.2.77:0"), PLAIT_E_ADDRESS);
+    assert_non_null(std::strstr(p.host.last_text.c_str(), "no interface"));
+    assert_int_equal(try_open(p, ("udp://" + text_of(p.addr_a)).c_str()), PLAIT_E_ADDRESS_IN_USE);
+    assert_int_equal(try_open(p, "udp://127.0.0.1:0?device=plait0"), PLAIT_E_NO_DEVICE);
+    assert_int_equal(try_open(p, "udp://127.0.0.1:0?device="), PLAIT_E_URI);
+    assert_int_equal(try_open(p, "udp://127.0.0.1:0?device=lo"), PLAIT_OK);
+}
+
+void test_any_address_tells_which_one_was_asked(void **state) {
+    Pair &p = pair_of(state);
+    p.host.close(p.z);
+    p.z = p.host.open(&plait_transport_udp, "udp://0.0.0.0:0");
+    assert_non_null(p.z);
+    for (const char *ip : {"127.0.0.2:", "127.0.0.3:", "127.0.0.1:"}) {
+        p.addr_z = address((ip + std::to_string(port_of(p.z->bound))).c_str());
+        assert_true(p.carries(p.a, p.z, pattern(1, 50)));
+        assert_true(same(p.z->inbox[0].local, p.addr_z));
+        assert_true(p.z->inbox[0].ifindex != 0);
+        // The answer leaves from there.
+        Bytes answer = pattern(2, 60);
+        plait_datagram d = datagram_to(p.addr_a, answer);
+        uint32_t sent = 0;
+        d.local = &p.z->inbox[0].local;
+        d.ifindex = p.z->inbox[0].ifindex;
+        p.a->inbox.clear();
+        assert_int_equal(p.z->send(&d, 1, &sent), PLAIT_OK);
+        assert_true(p.host.run([&] { return !p.a->inbox.empty(); }, kPatienceMs));
+        assert_true(same(p.a->inbox[0].peer, p.addr_z));
+    }
+}
+
+void test_local_address_of_others_is_refused_alone(void **state) {
+    Pair &p = pair_of(state);
+    plait_addr foreign = address("192.0.2.77:1");
+    plait_addr six = address("[::1]:1");
+    p.batch = {pattern(1, 50)};
+    plait_datagram d = datagram_to(p.addr_z, p.batch[0]);
+    uint32_t sent = 0;
+    d.local = &six;
+    assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_ADDRESS);
+    d.local = &foreign;
+    plait_status status = p.a->send(&d, 1, &sent);
+    assert_true(status == PLAIT_E_ADDRESS || status == PLAIT_E_LINK_DOWN);
+    d.local = nullptr;
+    d.peer = &six; // an IPv6 address on an IPv4 socket
+    assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_ADDRESS);
+    assert_true(p.carries(p.a, p.z, pattern(2, 60)));
+}
+
+void test_both_families_take_one_port(void **state) {
+    Pair &p = pair_of(state);
+    plait_host_endpoint *six = p.host.open(&plait_transport_udp, "udp://[::]:0");
+    assert_non_null(six);
+    std::string port = std::to_string(port_of(six->bound));
+    std::string uri = "udp://0.0.0.0:" + port;
+    plait_host_endpoint *four = p.host.open(&plait_transport_udp, uri.c_str());
+    assert_non_null(four);
+    p.addr_z = address(("127.0.0.1:" + port).c_str());
+    p.batch = {pattern(1, 50)};
+    assert_true(p.send_batch(p.a, p.addr_z));
+    assert_true(p.host.run([&] { return !four->inbox.empty(); }, kPatienceMs));
+    assert_true(six->inbox.empty());
+}
+
+void test_workers_share_a_port(void **state) {
+    Pair &p = pair_of(state);
+    plait_host_endpoint *first = p.host.open(&plait_transport_udp, "udp://127.0.0.1:0", 0, 2);
+    assert_non_null(first);
+    std::string uri = "udp://" + text_of(first->bound);
+    plait_host_endpoint *second = p.host.open(&plait_transport_udp, uri.c_str(), 1, 2);
+    assert_non_null(second);
+    p.addr_z = first->bound;
+    p.batch = {pattern(1, 50)};
+    assert_true(p.send_batch(p.a, p.addr_z));
+    assert_true(p.host.run([&] { return first->inbox.size() + second->inbox.size() == 1; },
+                           kPatienceMs));
+}
+
+void test_port_unreachable_is_stepped_over(void **state) {
+    Pair &p = pair_of(state);
+    plait_addr nobody = p.addr_z;
+    p.host.close(p.z);
+    p.z = nullptr;
+    for (uint32_t i = 0; i < 50; i++) { // each is answered by an ICMP message
+        p.batch = {pattern(i, 40)};
+        assert_true(p.send_batch(p.a, nobody));
+        p.host.turn(0);
+    }
+    assert_true(p.open_z());
+    assert_true(p.carries(p.a, p.z, pattern(1, 50)));
+}
+
+void test_full_socket_says_again_and_goes_on_in_the_run(void **state) {
+    Pair &p = pair_of(state);
+    p.batch = {pattern(1, 100 * 500)}; // two messages of the system: 64 segments, 36 segments
+    plait_datagram d = datagram_to(p.addr_z, p.batch[0]);
+    d.segment = 500;
+    uint32_t sent = 9;
+    refusal = {EAGAIN, 1, 1, false};
+    assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_AGAIN);
+    assert_int_equal(sent, 0);
+    assert_true(p.host.run([&] { return p.a->writables == 1; }, kPatienceMs));
+    assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_OK);
+    assert_int_equal(sent, 1);
+    p.host.run([&] { return p.z->inbox.size() >= 100; }, kPatienceMs);
+    p.host.run_for(20);
+    assert_int_equal(p.z->inbox.size(), 100); // no segment twice
+}
+
+void test_no_buffers_is_tried_again_by_the_clock(void **state) {
+    Pair &p = pair_of(state);
+    refusal = {ENOBUFS, 0, 1, false};
+    assert_true(p.carries(p.a, p.z, pattern(1, 50)));
+    assert_int_equal(p.a->writables, 1);
+}
+
+// However the kernel refuses a run, its datagrams arrive, and the endpoint remembers.
+void test_run_refused_goes_one_by_one(void **state) {
+    Pair &p = pair_of(state);
+    for (int error : {EIO, EINVAL}) {
+        refusal = {error, 0, 1000, true};
+        p.batch = {pattern(1, 10 * 100)};
+        plait_datagram d = datagram_to(p.addr_z, p.batch[0]);
+        d.segment = 100;
+        uint32_t sent = 0;
+        p.z->inbox.clear();
+        assert_true((p.a->info().capabilities & PLAIT_CAP_GSO) != 0);
+        assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_OK);
+        assert_true(p.host.run([&] { return p.z->inbox.size() == 10; }, kPatienceMs));
+        assert_int_equal(p.a->info().capabilities & PLAIT_CAP_GSO, 0);
+        assert_int_equal(p.a->log.size(), 1);
+        p.host.close(p.a);
+        assert_true(p.open_a());
+    }
+}
+
+void test_run_of_too_large_datagrams_is_too_big(void **state) {
+    Pair &p = pair_of(state);
+    refusal = {EMSGSIZE, 0, 2, false}; // the run, and then its first datagram by itself
+    p.batch = {pattern(1, 10 * 100)};
+    plait_datagram d = datagram_to(p.addr_z, p.batch[0]);
+    d.segment = 100;
+    uint32_t sent = 0;
+    assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_TOO_BIG);
+    assert_true((p.a->info().capabilities & PLAIT_CAP_GSO) != 0); // not the fault of runs
+    assert_true(p.a->mtu_said > 0);
+}
+
+void test_no_route_concerns_one_datagram(void **state) {
+    Pair &p = pair_of(state);
+    for (int error : {ENETUNREACH, EHOSTUNREACH, ENETDOWN}) {
+        refusal = {error, 0, 1, false};
+        p.batch = {pattern(1, 40)};
+        plait_datagram d = datagram_to(p.addr_z, p.batch[0]);
+        uint32_t sent = 0;
+        assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_LINK_DOWN);
+        assert_true(p.carries(p.a, p.z, pattern(2, 60)));
+    }
+    refusal = {EPERM, 0, 1, false};
+    p.batch = {pattern(1, 40)};
+    plait_datagram d = datagram_to(p.addr_z, p.batch[0]);
+    uint32_t sent = 0;
+    assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_SYSTEM);
+    assert_int_equal(p.a->failed, PLAIT_OK);
+}
+
+void test_info_of_a_path_knows_loopback(void **state) {
+    Pair &p = pair_of(state);
+    assert_true((p.a->info(&p.addr_z).flags & PLAIT_INFO_LOOPBACK) != 0);
+    assert_true(p.a->info(&p.addr_z).mtu > 1400);
+    assert_int_equal(p.a->info().flags & PLAIT_INFO_LOOPBACK, 0);
+}
+
+#define UDP_TEST(f) \
+    CMUnitTest { #f, f, udp_setup, pair_teardown, nullptr }
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(test_address_texts_are_canonical),
+        cmocka_unit_test(test_address_nonsense_is_refused),
+        UDP_TEST(test_open_tells_what_is_wrong),
+        UDP_TEST(test_any_address_tells_which_one_was_asked),
+        UDP_TEST(test_local_address_of_others_is_refused_alone),
+        UDP_TEST(test_both_families_take_one_port),
+        UDP_TEST(test_workers_share_a_port),
+        UDP_TEST(test_port_unreachable_is_stepped_over),
+        UDP_TEST(test_full_socket_says_again_and_goes_on_in_the_run),
+        UDP_TEST(test_no_buffers_is_tried_again_by_the_clock),
+        UDP_TEST(test_run_refused_goes_one_by_one),
+        UDP_TEST(test_run_of_too_large_datagrams_is_too_big),
+        UDP_TEST(test_no_route_concerns_one_datagram),
+        UDP_TEST(test_info_of_a_path_knows_loopback),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
