@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Receive memory as credit. A channel holds, for each byte that the peer may send and the reader
+// has not taken, one byte of its connection's budget, which holds it of the node's: so the sum over
+// all channels of (limit - read) never exceeds either, whatever the peers do.
+// docs/protocol.md section 6.6.
+#pragma once
+
+#include "base/assert.h"
+#include "base/time.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace plait::channel {
+
+class NodeBudget {
+  public:
+    explicit NodeBudget(uint64_t total) : total_(total) {}
+    uint64_t total() const { return total_; }
+    uint64_t used() const { return used_; }
+    uint64_t left() const { return total_ - used_; }
+    void take(uint64_t n) {
+        PLAIT_ASSERT(n <= left());
+        used_ += n;
+    }
+    void give(uint64_t n) {
+        PLAIT_ASSERT(n <= used_);
+        used_ -= n;
+    }
+
+  private:
+    uint64_t total_, used_ = 0;
+};
+
+class ConnectionBudget {
+  public:
+    ConnectionBudget(NodeBudget &node, uint64_t share) : node_(node), share_(share) {}
+    ConnectionBudget(const ConnectionBudget &) = delete;
+    ConnectionBudget &operator=(const ConnectionBudget &) = delete;
+    ~ConnectionBudget() { node_.give(used_); }
+
+    uint64_t share() const { return share_; }
+    uint64_t used() const { return used_; } // what is promised included
+    uint64_t promised() const { return promised_; }
+    uint64_t left() const { return std::min(share_ - used_, node_.left()); }
+
+    // Sets bytes aside for channels that the peer may open: to be done before MAX_CHANNELS tells it,
+    // INITIAL_WINDOW bytes each. False if there are not so many.
+    bool promise(uint64_t bytes) {
+        if (bytes > left())
+            return false;
+        node_.take(bytes);
+        used_ += bytes;
+        promised_ += bytes;
+        return true;
+    }
+    void withdraw_promise(uint64_t bytes) {
+        PLAIT_ASSERT(bytes <= promised_);
+        promised_ -= bytes;
+        give(bytes);
+    }
+    // The first bytes of a channel that the peer opened: what was promised, and beyond it what there
+    // is. Returns how many.
+    uint64_t take_promised(uint64_t bytes) {
+        const uint64_t n = std::min(bytes, promised_);
+        promised_ -= n;
+        return n + take(bytes - n);
+    }
+    // As many of `bytes` as there are.
+    uint64_t take(uint64_t bytes) {
+        const uint64_t n = std::min(bytes, left());
+        node_.take(n);
+        used_ += n;
+        return n;
+    }
+    void give(uint64_t bytes) {
+        PLAIT_ASSERT(bytes <= used_ - promised_);
+        used_ -= bytes;
+        node_.give(bytes);
+    }
+
+    // 2 x sum of the links' rates x the longest RTT: what windows and send buffers grow to.
+    void set_bdp(uint64_t bytes) { bdp_ = bytes; }
+    uint64_t bdp() const { return bdp_; }
+    // The smoothed RTT by which windows are tuned and losses forgiven (on loss: close).
+    void set_srtt(Duration srtt) { srtt_ = srtt; }
+    Duration srtt() const { return srtt_; }
+
+  private:
+    NodeBudget &node_;
+    uint64_t share_, used_ = 0, promised_ = 0, bdp_ = 0;
+    Duration srtt_ = base::millis(100);
+};
+
+} // namespace plait::channel

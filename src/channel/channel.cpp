@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "channel/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace plait::channel {
+
+namespace {
+SendState first_send_state(const Setup &s) {
+    return s.config.one_way && !s.opened_here ? SendState::kNone : SendState::kOpen;
+}
+ReceiveState first_receive_state(const Setup &s) {
+    return s.config.one_way && s.opened_here ? ReceiveState::kNone : ReceiveState::kOpen;
+}
+uint64_t first_credit(const Setup &s, ConnectionBudget &budget) {
+    if (first_receive_state(s) == ReceiveState::kNone)
+        return 0;
+    if (s.is_control || !s.opened_here)
+        return budget.take_promised(std::min(s.own_window, kWindowMax));
+    return budget.take(s.config.window);
+}
+uint64_t largest_message(const Setup &s) {
+    return std::max<uint64_t>(s.own_max_message, s.opened_here ? s.config.max_message : 0);
+}
+} // namespace
+
+Channel::Channel(const Setup &s, Pools &pools, ConnectionBudget &budget)
+    : c_{s.config, &pools, &budget, nullptr, s.number},
+      send_(first_send_state(s), s.peer_window, s.peer_max_message),
+      receive_(first_receive_state(s), first_credit(s, budget), largest_message(s)) {
+    PLAIT_ASSERT(check(s.config) == PLAIT_OK);
+    c_.opened_here = s.opened_here;
+    c_.is_control = s.is_control;
+    if (!s.label.empty())
+        c_.more().label = s.label;
+    if (s.is_control)
+        return;
+    c_.phase = s.opened_here ? Phase::kOpening : Phase::kOffered;
+    if (!s.opened_here)
+        return;
+    c_.want(control::kOpen);
+    if (send_.state() == SendState::kOpen)
+        c_.tell(event::kWritable);
+}
+
+Channel::~Channel() {
+    PLAIT_ASSERT(!order.prev);
+    send_.destroy(c_);
+    receive_.drop(c_, receive_.ended() ? receive_.state() : receive_.state() == ReceiveState::kStopping
+                                                                ? ReceiveState::kStopped
+                                                                : ReceiveState::kReset);
+}
+
+void Channel::set_phase(Phase next) {
+    PLAIT_ASSERT(may_follow(c_.phase, next));
+    c_.phase = next;
+}
+
+void Channel::set_priority(uint8_t priority_class, uint8_t weight_log2) {
+    PLAIT_ASSERT(!order.prev && priority_class < 16 && weight_log2 < 16);
+    c_.config.priority_class = priority_class;
+    c_.config.weight_log2 = weight_log2;
+}
+
+// -- The agreement -------------------------------------------------------------------------------
+
+Status Channel::accept(const Config &local, Time) {
+    if (c_.phase != Phase::kOffered)
+        return PLAIT_E_STATE;
+    Config &c = c_.config;
+    c.window = local.window;
+    c.send_buffer = local.send_buffer;
+    // What could never be held must not be announced.
+    const uint64_t most = std::max(c_.budget->share() / 2, receive_.first_window());
+    c.max_message = static_cast<uint32_t>(std::min<uint64_t>(local.max_message, most));
+    c.drop_oldest = local.drop_oldest;
+    c.report_given_up = local.report_given_up;
+    c.link_policy = local.link_policy;
+    c.policy_argument = local.policy_argument;
+    if (const Status s = check(c); s != PLAIT_OK)
+        return s;
+    set_phase(Phase::kOpen);
+    receive_.accept(c_, c.window, c.max_message);
+    c_.want(control::kAccept);
+    if (send_.state() == SendState::kOpen)
+        c_.tell(event::kWritable);
+    if (receive_.readable(c_))
+        c_.tell(event::kReadable);
+    settle();
+    return PLAIT_OK;
+}
+
+Status Channel::refuse(uint64_t code) {
+    if (c_.phase != Phase::kOffered)
+        return PLAIT_E_STATE;
+    refused(code);
+    c_.want(control::kRefuse);
+    settle();
+    return PLAIT_OK;
+}
+
+void Channel::refused(uint64_t code) {
+    set_phase(Phase::kRefused);
+    c_.more().send_code = c_.more().receive_code = code;
+    send_.drop(c_);
+    if (!receive_.ended())
+        receive_.drop(c_, receive_.state() == ReceiveState::kStopping ? ReceiveState::kStopped
+                                                                      : ReceiveState::kReset);
+    c_.pending = c_.unacked = 0;
+}
+
+Status Channel::on(const wire::AcceptFrame &f, Time) {
+    if (!c_.opened_here || c_.is_control)
+        return PLAIT_E_PROTOCOL;
+    if (c_.phase != Phase::kOpening)
+        return PLAIT_OK;
+    set_phase(Phase::kOpen);
+    c_.forget(control::kOpen); // it has arrived
+    send_.on_accepted(c_, f.window, f.max_message);
+    c_.tell(event::kAccepted);
+    settle();
+    return PLAIT_OK;
+}
+
+Status Channel::on(const wire::RefuseFrame &f, Time) {
+    if (!c_.opened_here || c_.is_control)
+        return PLAIT_E_PROTOCOL;
+    if (c_.phase != Phase::kOpening)
+        return c_.phase == Phase::kRefused ? PLAIT_OK : PLAIT_E_PROTOCOL;
+    refused(f.code);
+    c_.tell(event::kRefused);
+    settle();
+    return PLAIT_OK;
+}
+
+Status Channel::on(const wire::OpenFrame &f, Time) {
+    if (c_.opened_here || c_.is_control)
+        return PLAIT_E_PROTOCOL;
+    return same_axes(from_open(f, c_.config), c_.config) ? PLAIT_OK : PLAIT_E_PROTOCOL;
+}
+
+// -- The application -----------------------------------------------------------------------------
+
+Result<size_t> Channel::send(std::span<const Bytes> parts, Time now) {
+    return send_.send(c_, parts, now);
+}
+Result<MutBytes> Channel::reserve(size_t min) {
+    return send_.reserve(c_, min);
+}
+Status Channel::commit(size_t n, Time now) {
+    const Status s = send_.commit(c_, n, now);
+    settle(); // done() may have waited for it
+    return s;
+}
+Status Channel::send_owned(Bytes bytes, ReleaseFn fn, void *user, Time now) {
+    return send_.send_owned(c_, bytes, fn, user, now);
+}
+Status Channel::finish(Time) {
+    return send_.finish(c_);
+}
+Status Channel::reset(uint64_t code) {
+    const Status s = send_.reset(c_, code);
+    settle();
+    return s;
+}
+Result<size_t> Channel::read(MutBytes to, ReadInfo *info) {
+    const Result<size_t> r = receive_.read(c_, to, info);
+    settle();
+    return r;
+}
+Result<size_t> Channel::peek(std::span<Bytes> slices, ReadInfo *info) {
+    return receive_.peek(c_, slices, info);
+}
+Status Channel::consume(size_t n) {
+    const Status s = receive_.consume(c_, n);
+    settle();
+    return s;
+}
+Status Channel::stop(uint64_t code) {
+    if (code >= wire::kLibraryResetBit)
+        return PLAIT_E_INVALID;
+    const Status s = receive_.stop(c_, code);
+    settle();
+    return s;
+}
+
+// -- Data frames and what became of them -----------------------------------------------------------
+
+bool Channel::next_segment(size_t max_length, Time now, Segment &out) {
+    return send_.next_segment(c_, max_length, now, out);
+}
+void Channel::on_acked(uint64_t offset, uint64_t length, bool fin) {
+    send_.on_acked(c_, offset, length, fin);
+    settle();
+}
+void Channel::on_lost(uint64_t offset, uint64_t length, bool fin, Time now) {
+    send_.on_lost(c_, offset, length, fin, now);
+    settle();
+}
+void Channel::on_reinject(uint64_t offset, uint64_t length, bool fin, Time now) {
+    send_.on_reinject(c_, offset, length, fin, now);
+}
+
+Status Channel::on(const wire::DataFrame &f, Time now) {
+    if (c_.phase == Phase::kRefused)
+        return PLAIT_OK;
+    const Status s = receive_.on_data(c_, f, now);
+    if (receive_.state() == ReceiveState::kStopped)
+        c_.forget(control::kStop); // the end came by itself
+    settle();
+    return s;
+}
+Status Channel::on(const wire::SkipFrame &f, Time now) {
+    if (c_.phase == Phase::kRefused)
+        return PLAIT_OK;
+    const Status s = receive_.on_skip(c_, f, now);
+    settle();
+    return s;
+}
+Status Channel::on(const wire::ResetFrame &f, Time) {
+    if (c_.is_control)
+        return PLAIT_E_PROTOCOL;
+    if (c_.phase == Phase::kRefused)
+        return PLAIT_OK;
+    const Status s = receive_.on_reset(c_, f);
+    if (receive_.state() == ReceiveState::kStopped)
+        c_.forget(control::kStop);
+    settle();
+    return s;
+}
+Status Channel::on(const wire::StopFrame &f, Time) {
+    if (c_.is_control || send_.state() == SendState::kNone)
+        return PLAIT_E_PROTOCOL;
+    if (c_.phase != Phase::kRefused)
+        send_.on_stop(c_, f.code);
+    settle();
+    return PLAIT_OK;
+}
+Status Channel::on(const wire::MaxChannelDataFrame &f, Time now) {
+    if (send_.state() == SendState::kNone)
+        return PLAIT_E_PROTOCOL;
+    return send_.on_max_data(c_, f, now);
+}
+Status Channel::on(const wire::BlockedFrame &, Time) {
+    if (c_.phase == Phase::kRefused)
+        return PLAIT_OK;
+    return receive_.on_blocked(c_);
+}
+Status Channel::on(const wire::CreditReturnFrame &f, Time) {
+    if (c_.is_control)
+        return PLAIT_E_PROTOCOL;
+    if (c_.phase == Phase::kRefused)
+        return PLAIT_OK;
+    return receive_.on_credit_return(c_, f);
+}
+
+// -- Time ------------------------------------------------------------------------------------------
+
+Status Channel::on_timer(Time now) {
+    if (send_.on_timer(c_, now)) {
+        // On loss: close. Both directions end, with the library's code.
+        c_.tell(event::kGivenUp);
+        send_.abort(c_, wire::kResetLoss);
+        if (receive_.state() != ReceiveState::kNone)
+            receive_.stop(c_, wire::kResetLoss);
+    }
+    const Status s = receive_.on_timer(c_, now);
+    settle();
+    return s;
+}
+
+void Channel::trim() {
+    send_.trim(c_);
+    receive_.trim();
+}
+
+bool Channel::done() const {
+    return c_.phase != Phase::kOffered && c_.phase != Phase::kOpening && send_.ended() &&
+           receive_.ended() && c_.unacked == 0 && !send_.reserved();
+}
+
+void Channel::settle() {
+    if (c_.closed_told || !done())
+        return;
+    c_.closed_told = true;
+    c_.tell(event::kClosed);
+}
+
+} // namespace plait::channel

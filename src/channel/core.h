@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the two directions of a channel share: its configuration, the connection's budget and pools,
+// events and control frames that wait. The halves get it as an argument, so that neither keeps a
+// pointer to it.
+#pragma once
+
+#include "channel/budget.h"
+#include "channel/config.h"
+#include "channel/pools.h"
+#include "channel/types.h"
+
+#include <memory>
+
+namespace plait::channel {
+
+// What few channels have, or none needs to be quick: apart, to keep an idle channel small.
+struct Extra {
+    std::string label;
+    Stats stats;
+    uint64_t send_code = 0;    // of our RESET, or of the peer's STOP or REFUSE
+    uint64_t receive_code = 0; // of the peer's RESET or REFUSE, or of our STOP
+};
+
+struct Core {
+    Config config;
+    Pools *pools;
+    ConnectionBudget *budget;
+    std::unique_ptr<Extra> extra;
+    ChannelNumber number;
+    EventSet events = 0;
+    ControlSet pending = 0; // to be written
+    ControlSet unacked = 0; // of those that are said once: not acknowledged yet
+    Phase phase = Phase::kOpen;
+    bool opened_here = false, is_control = false;
+    bool closed_told = false;
+
+    Extra &more() {
+        if (!extra)
+            extra = std::make_unique<Extra>();
+        return *extra;
+    }
+    Stats &stats() { return more().stats; }
+    void tell(EventSet e) { events |= e; }
+    void want(ControlSet kinds) {
+        pending |= kinds;
+        unacked |= kinds & control::kOnce;
+    }
+    void forget(ControlSet kinds) {
+        pending &= static_cast<ControlSet>(~kinds);
+        unacked &= static_cast<ControlSet>(~kinds);
+    }
+};
+
+} // namespace plait::channel
