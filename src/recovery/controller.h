@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interface of congestion controllers: how many bytes may be in flight on one link, and how fast
-// they go out. A controller sees events of whole ACKs, never packets; it keeps no time but what the
-// events carry, and is given back with the rest of a link's hot state.
+// The interface of congestion controllers: how many bytes may be in flight on one link, and how
+// fast they go out. A controller sees events of whole ACKs, never packets; it keeps no time but
+// what the events carry, and is given back with the rest of a link's hot state.
 #pragma once
 
 #include "base/time.h"
@@ -22,8 +22,8 @@ struct AckEvent {
     Duration srtt; // of the path: own forward and own return direction
     Duration min_rtt;
     bool has_fwd = false;
-    Duration fwd;         // one-way delay plus a constant; only differences mean something
-    Duration queue_delay; // what of the forward delay is queue
+    Duration fwd;               // one-way delay plus a constant; only differences mean something
+    Duration queue_delay;       // what of the forward delay is queue
     bool app_limited = false;   // the window was not the limit during the last round trip
     uint64_t delivery_rate = 0; // bytes/s, 0 = no sample
     bool rate_app_limited = false;

@@ -137,8 +137,9 @@ double Cubic::low_loss_floor(const LossEvent &loss) const {
     return bridged(static_cast<double>(rate_.best()), loss.min_rtt);
 }
 
-// What the link delivers in an unqueued round trip, the wait for the ACK included (docs/protocol.md:
-// clamp(srtt / 8, 1 ms, 5 ms)). Without that wait the floor would sink at each loss.
+// What the link delivers in an unqueued round trip, the wait for the ACK included
+// (docs/protocol.md: clamp(srtt / 8, 1 ms, 5 ms)). Without that wait the floor would sink at each
+// loss.
 double Cubic::bridged(double rate, Duration min_rtt) {
     const Duration wait = std::clamp(min_rtt / 8, base::millis(1), base::millis(5));
     return rate * to_seconds(min_rtt + wait);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// CUBIC (RFC 9438) with HyStart++ (RFC 9406) and the low-loss rule of docs/protocol.md: while at most
-// 5 of the last 100 packets were lost, the window is not cut below delivery rate x least round trip
-// (such loss comes from radio, not from a full queue), and in slow start it is ignored as long as the
-// forward queue is shorter than a quarter of the round trip. Plain CUBIC keeps a quarter to a third
-// of a link at 1 % random loss.
+// CUBIC (RFC 9438) with HyStart++ (RFC 9406) and the low-loss rule of docs/protocol.md: while at
+// most 5 of the last 100 packets were lost, the window is not cut below delivery rate x least round
+// trip (such loss comes from radio, not from a full queue), and in slow start it is ignored as long
+// as the forward queue is shorter than a quarter of the round trip. Plain CUBIC keeps a quarter to
+// a third of a link at 1 % random loss.
 #pragma once
 
 #include "recovery/controller.h"
@@ -14,9 +14,9 @@ namespace plait::recovery {
 
 class Cubic final : public Controller {
   public:
-    static constexpr double kC = 0.4;     // segments / s^3
+    static constexpr double kC = 0.4; // segments / s^3
     static constexpr double kBeta = 0.7;
-    static constexpr uint32_t kLowLoss = 5; // of 100
+    static constexpr uint32_t kLowLoss = 5;     // of 100
     static constexpr uint32_t kRateRounds = 10; // the delivery rate is the best of as many
 
     explicit Cubic(size_t mtu);
@@ -61,8 +61,8 @@ class Cubic final : public Controller {
     double w_max_ = 0, k_ = 0, w_est_ = 0;
     Time epoch_; // 0: the curve begins with the next ACK
     Time recovery_start_, last_ack_;
-    Shape before_;              // for undoing
-    uint64_t unproven_ = 0;     // bytes of the present reduction not yet shown to be spurious
+    Shape before_;          // for undoing
+    uint64_t unproven_ = 0; // bytes of the present reduction not yet shown to be spurious
     WindowedMax<uint64_t> rate_;
     Time train_start_;         // since then the link has had a queue to send from
     uint32_t train_bytes_ = 0; // delivered since

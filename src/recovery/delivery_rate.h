@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fast a link delivers: the rate samples of draft-cheng-iccrg-delivery-rate-estimation (what BBR
-// measures with), taken once an ACK.
+// How fast a link delivers: the rate samples of draft-cheng-iccrg-delivery-rate-estimation (what
+// BBR measures with), taken once an ACK.
 //
 // The draft stores three values in each packet's record. Here the states that a packet would copy
-// are kept apart, as a short ring of checkpoints, at most eight a round trip; a packet finds its own
-// by its number. The interval grows by an eighth of a round trip at most, the record stays 32 bytes.
+// are kept apart, as a short ring of checkpoints, at most eight a round trip; a packet finds its
+// own by its number. The interval grows by an eighth of a round trip at most, the record stays 32
+// bytes.
 #pragma once
 
 #include "base/ids.h"
@@ -26,21 +27,22 @@ class DeliveryRate {
 
     // Before packet `pn` is recorded. `idle`: nothing was in flight.
     void on_sent(PacketNumber pn, Time now, bool idle);
-    // The sender ran dry with window to spare: packets below `next` tell nothing of the link's limit.
+    // The sender ran dry with window to spare: packets below `next` tell nothing of the link's
+    // limit.
     void on_app_limited(PacketNumber next) { limited_below_ = next.v; }
     // An ACK delivered `bytes` more, the newest of them packet `largest`, sent at `sent`; `next` is
     // the number of the next packet to be sent.
-    RateSample on_acked(uint64_t bytes, PacketNumber largest, Time sent, PacketNumber next, Time now,
-                        Duration srtt, Duration min_rtt);
+    RateSample on_acked(uint64_t bytes, PacketNumber largest, Time sent, PacketNumber next,
+                        Time now, Duration srtt, Duration min_rtt);
     uint64_t delivered() const { return delivered_; }
     void reset() { *this = DeliveryRate{}; }
 
   private:
     struct Checkpoint {
-        uint64_t first_pn;    // the first packet sent in this state
-        uint64_t delivered;   // bytes delivered until then
-        uint32_t time_us;     // when the last of them was acknowledged (modulo 2^32)
-        uint32_t sent_us;     // when that packet was sent (modulo 2^32)
+        uint64_t first_pn;  // the first packet sent in this state
+        uint64_t delivered; // bytes delivered until then
+        uint32_t time_us;   // when the last of them was acknowledged (modulo 2^32)
+        uint32_t sent_us;   // when that packet was sent (modulo 2^32)
     };
     void push(const Checkpoint &c);
     const Checkpoint *find(uint64_t pn) const;

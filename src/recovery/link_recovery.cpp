@@ -241,10 +241,11 @@ void LinkRecovery::tell_lost(Time now, Outcome &out) {
     e.recent_lost = ledger_.recent_lost();
     e.recent_total = ledger_.recent_total();
     e.min_rtt = path.min_rtt();
-    e.queue_delay = one_way_.has_forward() ? one_way_.queue_delay() : path.latest() - path.min_rtt();
+    e.queue_delay =
+        one_way_.has_forward() ? one_way_.queue_delay() : path.latest() - path.min_rtt();
     // RFC 9002 section 7.6: only after a first round trip was measured, and never while suspect.
-    const bool sampled = path.has_sample() &&
-                         out.largest_lost_sent - out.lost_span >= path.first_sample_time();
+    const bool sampled =
+        path.has_sample() && out.largest_lost_sent - out.lost_span >= path.first_sample_time();
     out.persistent = e.persistent = sampled && !suspect_ && out.lost_span > pto() * 3;
     if (out.persistent) {
         stats_.persistent_congestions++;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // LinkRecovery: all that one link knows of how its packets fare. It joins the ledger of what was
-// sent, the round trip, the one-way delays, the congestion controller, the pacer and the MTU search.
+// sent, the round trip, the one-way delays, the congestion controller, the pacer and the MTU
+// search.
 //
 //   send:  send_time(now) -> window_left(), send_budget(now) -> next_packet_number(), on_sent()
 //   ACK:   on_ack(): `Outcome` tells the connection what arrived and what is lost
 //   time:  timer() and suspicion_timer(); at timer() call on_timer()
 //
-// RFC 9002 applies to each link alone. An ACK may come back over another link than the packet's own:
-// then it says how the forward direction is and that the packet arrived, but its round trip is not
-// the controller's (AckInfo::own_return).
+// RFC 9002 applies to each link alone. An ACK may come back over another link than the packet's
+// own: then it says how the forward direction is and that the packet arrived, but its round trip is
+// not the controller's (AckInfo::own_return).
 #pragma once
 
 #include "recovery/controller.h"
@@ -35,9 +36,9 @@ struct LinkRecoveryConfig {
 
 struct AckInfo {
     std::span<const base::Range> ranges; // descending, half-open
-    Duration delay;                      // the peer's wait between receiving the largest and this ACK
-    uint32_t rx_time_us = 0;             // when it received the largest, on its own clock
-    bool own_return = true;              // the ACK came back over this link
+    Duration delay;          // the peer's wait between receiving the largest and this ACK
+    uint32_t rx_time_us = 0; // when it received the largest, on its own clock
+    bool own_return = true;  // the ACK came back over this link
     std::optional<EcnCounts> ecn;
 };
 
@@ -69,8 +70,8 @@ static_assert(sizeof(PathMemory) == 16);
 
 class LinkRecovery {
   public:
-    static constexpr Duration kIdle = base::seconds(1);   // then the window is old
-    static constexpr uint32_t kMaxBackoff = 6;            // PTO doubles as often
+    static constexpr Duration kIdle = base::seconds(1); // then the window is old
+    static constexpr uint32_t kMaxBackoff = 6;          // PTO doubles as often
     static constexpr Duration kMaxPto = base::seconds(60);
     static constexpr uint32_t kPtoProbes = 2;
     static constexpr uint32_t kMinPacket = 64;
@@ -107,8 +108,8 @@ class LinkRecovery {
     Time suspicion_timer();
     // While suspect, loss is not persistent congestion.
     void set_suspect(bool suspect) { suspect_ = suspect; }
-    // The link died: hands everything outstanding back, in out.lost, once. Not taken for congestion;
-    // a late ACK still counts.
+    // The link died: hands everything outstanding back, in out.lost, once. Not taken for
+    // congestion; a late ACK still counts.
     void mark_all_lost(Outcome &out);
 
     // --- the path ---
@@ -167,10 +168,10 @@ class LinkRecovery {
     Pacer pacer_;
     LinkStats stats_;
     Duration max_ack_delay_;
-    Time last_sent_;     // the newest in-flight packet
+    Time last_sent_; // the newest in-flight packet
     Time last_pto_;
-    Time window_full_;   // when the window last stopped the sender
-    Time path_since_;    // packets sent earlier say nothing of this path
+    Time window_full_; // when the window last stopped the sender
+    Time path_since_;  // packets sent earlier say nothing of this path
     uint64_t ecn_ce_ = 0;
     uint32_t pto_count_ = 0;
     bool suspect_ = false;

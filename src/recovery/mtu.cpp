@@ -8,7 +8,7 @@ namespace plait::recovery {
 
 namespace {
 // UDP payloads over IPv6 and IPv4: the least IPv6 link, tunnels, Ethernet, jumbo frames, loopback.
-constexpr std::array<uint32_t, 11> kSizes = {1232, 1280, 1350,  1400,  1452, 1472,
+constexpr std::array<uint32_t, 11> kSizes = {1232, 1280, 1350, 1400,  1452, 1472,
                                              4048, 8952, 8972, 16384, 65507};
 constexpr uint32_t kEthernet = 1472;
 } // namespace
@@ -106,8 +106,8 @@ bool MtuSearch::fall_back(uint32_t failed) {
     return true;
 }
 
-// RFC 8899 section 4.3. Loss in a burst is congestion; what tells a black hole is that nothing large
-// that was sent later came through.
+// RFC 8899 section 4.3. Loss in a burst is congestion; what tells a black hole is that nothing
+// large that was sent later came through.
 bool MtuSearch::on_lost(size_t size, Time sent) {
     if (size <= base_ || sent <= large_acked_)
         return false;
@@ -116,7 +116,8 @@ bool MtuSearch::on_lost(size_t size, Time sent) {
 }
 
 bool MtuSearch::on_timeout(uint32_t pto_count) {
-    // Nothing at all comes through: small packets have the better chance, but no size is proven bad.
+    // Nothing at all comes through: small packets have the better chance, but no size is proven
+    // bad.
     return pto_count >= kBlackHoleTimeouts && fall_back(0);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Datagram Packetization Layer Path MTU Discovery (RFC 8899): how large a datagram this link carries.
-// Sizes are whole datagrams as the transport takes them (UDP payload).
+// Datagram Packetization Layer Path MTU Discovery (RFC 8899): how large a datagram this link
+// carries. Sizes are whole datagrams as the transport takes them (UDP payload).
 //
-// The search goes over sizes that exist in the world rather than over all numbers: first the largest
-// that Ethernet carries, then upwards as far as the transport says it goes, or downwards by halves.
-// Probes are PING + PADDING; their loss is not congestion. There is no timer of its own: probe() is
-// asked when there is something to send anyway.
+// The search goes over sizes that exist in the world rather than over all numbers: first the
+// largest that Ethernet carries, then upwards as far as the transport says it goes, or downwards by
+// halves. Probes are PING + PADDING; their loss is not congestion. There is no timer of its own:
+// probe() is asked when there is something to send anyway.
 #pragma once
 
 #include "base/time.h"

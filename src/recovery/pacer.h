@@ -3,8 +3,8 @@
 // segmentation offload and timers: max(2 packets, rate x 1 ms), at most half the window. It never
 // asks for a sleep under 100 us: what is so near may go now.
 //
-// All that was sent "has left" at `free_`, were it sent at the pacing rate. A quantum may be ahead of
-// that; being late (a coarse timer) earns credit of one more quantum or 2 ms, not more.
+// All that was sent "has left" at `free_`, were it sent at the pacing rate. A quantum may be ahead
+// of that; being late (a coarse timer) earns credit of one more quantum or 2 ms, not more.
 #pragma once
 
 #include "base/time.h"
@@ -42,7 +42,7 @@ class Pacer {
   private:
     bool unlimited() const { return rate_ >= kTooFastToPace; }
     uint64_t nanos(uint64_t bytes) const; // how long the rate takes for them
-    uint64_t credit_ns() const; // what being late is worth at most
+    uint64_t credit_ns() const;           // what being late is worth at most
     // The moment from which `want` bytes may go.
     uint64_t ready_ns() const;
 

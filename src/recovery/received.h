@@ -3,12 +3,13 @@
 // when an ACK is due (docs/protocol.md, Links; RFC 9000 section 13.2).
 //
 // One set serves all: a packet number below the retained ranges, or inside one, is a duplicate. The
-// newest 64 ranges are kept; an ACK is due before a range could fall out having been sent fewer than
-// three times. What the peer knows to be acknowledged is no longer reported, but still filtered.
+// newest 64 ranges are kept; an ACK is due before a range could fall out having been sent fewer
+// than three times. What the peer knows to be acknowledged is no longer reported, but still
+// filtered.
 //
 // ACK timing: the first 100 packets every 2nd; then at least 8 times a round trip, at most every
-// `ack_every` packets, and at the latest after clamp(srtt / 8, 1 ms, 5 ms). At once when packets come
-// out of order or the sender asks (ack-now), but at most 4 times a round trip.
+// `ack_every` packets, and at the latest after clamp(srtt / 8, 1 ms, 5 ms). At once when packets
+// come out of order or the sender asks (ack-now), but at most 4 times a round trip.
 #pragma once
 
 #include "base/ids.h"
@@ -20,7 +21,12 @@
 
 namespace plait::recovery {
 
-enum class Ecn : uint8_t { kNone = 0, kEct1 = 1, kEct0 = 2, kCe = 3 }; // the two bits of the IP header
+enum class Ecn : uint8_t {
+    kNone = 0,
+    kEct1 = 1,
+    kEct0 = 2,
+    kCe = 3
+}; // the two bits of the IP header
 
 struct EcnCounts {
     uint64_t ect0 = 0, ect1 = 0, ce = 0;
@@ -86,16 +92,16 @@ class ReceivedPackets {
     uint64_t report_from_ = 0; // the peer knows what of the packets below arrived
     uint64_t largest_ = 0;
     Time largest_time_;
-    Time first_pending_;       // when the oldest packet not yet acknowledged came
-    Time window_start_;        // of counting packets and immediate ACKs, one round trip long
+    Time first_pending_; // when the oldest packet not yet acknowledged came
+    Time window_start_;  // of counting packets and immediate ACKs, one round trip long
     Duration srtt_ = base::millis(100);
     Duration max_delay_ = kMaxAckDelay;
     EcnCounts ecn_;
-    uint32_t pending_ = 0;      // ack-eliciting packets since the last ACK
+    uint32_t pending_ = 0; // ack-eliciting packets since the last ACK
     uint32_t window_packets_ = 0, last_window_ = 0;
     uint32_t every_limit_ = kMaxAckEvery, every_ = 2;
-    uint32_t early_ = 0;        // packets seen, up to kEarlyPackets
-    uint16_t new_ranges_ = 0;   // begun since the last ACK
+    uint32_t early_ = 0;      // packets seen, up to kEarlyPackets
+    uint16_t new_ranges_ = 0; // begun since the last ACK
     uint16_t last_fill_ = kMaxRanges;
     uint8_t immediate_used_ = 0; // in this window
     bool immediate_ = false, any_ = false;

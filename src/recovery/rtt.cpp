@@ -55,7 +55,8 @@ void OneWayDelay::on_return(Time arrival, uint32_t rx_time_us, Duration ack_dela
 }
 
 Duration OneWayDelay::queue_delay() const {
-    return fwd_.known ? std::max(Duration{fwd_.smoothed - fwd_.min.best()}, Duration{}) : Duration{};
+    return fwd_.known ? std::max(Duration{fwd_.smoothed - fwd_.min.best()}, Duration{})
+                      : Duration{};
 }
 
 Duration OneWayDelay::queue_delay_now() const {

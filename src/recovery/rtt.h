@@ -4,8 +4,8 @@
 //
 // Every ACK carries the moment at which the peer received the largest packet, on the peer's clock.
 // The offset between the clocks is unknown, so a one-way delay alone means nothing; but the offset
-// is the same for every link of a connection and for every moment (but for a drift of some 100 ppm),
-// so that differences mean exactly what they say.
+// is the same for every link of a connection and for every moment (but for a drift of some 100
+// ppm), so that differences mean exactly what they say.
 #pragma once
 
 #include "base/time.h"

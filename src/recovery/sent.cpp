@@ -44,8 +44,8 @@ SentLedger::SentLedger(uint32_t max_outstanding, PacketNumber first)
     : first_(first.v), cursor_(first.v), next_(first.v), unanswered_(first.v),
       max_(std::clamp(max_outstanding, kFirstCapacity, kHardMax)) {}
 
-// A record that holds the front although nobody needs it: it may go when room is short. Packets that
-// elicit no ACK are among them: a side that only receives would pile them up forever.
+// A record that holds the front although nobody needs it: it may go when room is short. Packets
+// that elicit no ACK are among them: a side that only receives would pile them up forever.
 bool SentLedger::droppable(const SentPacket &p) const {
     return p.state != SentState::kOutstanding || !p.has(SentPacket::kAckEliciting);
 }
@@ -269,7 +269,8 @@ void SentLedger::abandon_all(Outcome &out) {
 }
 
 void SentLedger::clear_in_flight() {
-    for_each_outstanding([](SentPacket &p) { p.flags &= static_cast<uint8_t>(~SentPacket::kInFlight); });
+    for_each_outstanding(
+        [](SentPacket &p) { p.flags &= static_cast<uint8_t>(~SentPacket::kInFlight); });
     in_flight_ = 0;
     in_run_ = false;
 }

@@ -8,10 +8,11 @@
 //   ..[ A  L  A  A  L  A ][ O  A  A  O  A  A  O  A  A ][ O  O  O  O ]
 //
 // Packet numbers are consecutive and send times do not decrease. Both loss criteria (three packets
-// later acknowledged, or 9/8 of a round trip ago) are therefore monotonic in the packet number: what
-// is lost is always a prefix of what is outstanding, and one cursor that only moves forward finds it.
-// Each record is passed once by each cursor, acknowledged runs are skipped by union-find links kept
-// inside the dead records, so that an ACK costs O(newly acknowledged + ranges), whatever is in flight.
+// later acknowledged, or 9/8 of a round trip ago) are therefore monotonic in the packet number:
+// what is lost is always a prefix of what is outstanding, and one cursor that only moves forward
+// finds it. Each record is passed once by each cursor, acknowledged runs are skipped by union-find
+// links kept inside the dead records, so that an ACK costs O(newly acknowledged + ranges), whatever
+// is in flight.
 #pragma once
 
 #include "base/ids.h"
@@ -65,19 +66,19 @@ struct Outcome {
     std::vector<SentPacket> lost;       // newly declared lost or handed back, ascending
     std::vector<SentPacket> late_acked; // reported in `lost` before, and acknowledged now
 
-    uint64_t acked_bytes = 0;  // in flight, newly acknowledged
-    uint64_t late_bytes = 0;   // acknowledged late
-    uint64_t lost_bytes = 0;   // in flight, lost (MTU probes excepted)
-    Time largest_acked_sent;   // send time of the largest newly acknowledged packet
-    Time largest_lost_sent;    // send time of the newest packet counted in lost_bytes
+    uint64_t acked_bytes = 0; // in flight, newly acknowledged
+    uint64_t late_bytes = 0;  // acknowledged late
+    uint64_t lost_bytes = 0;  // in flight, lost (MTU probes excepted)
+    Time largest_acked_sent;  // send time of the largest newly acknowledged packet
+    Time largest_lost_sent;   // send time of the newest packet counted in lost_bytes
     PacketNumber largest_newly_acked;
-    bool largest_is_new = false;   // the ACK's largest packet is newly acknowledged
-    bool eliciting_acked = false;  // something ack-eliciting is newly acknowledged
-    bool has_rtt = false;          // `rtt` is a sample taken from this ACK
-    bool spurious = false;         // a loss proved to be none; the controller was told
-    bool persistent = false;       // persistent congestion was declared
+    bool largest_is_new = false;  // the ACK's largest packet is newly acknowledged
+    bool eliciting_acked = false; // something ack-eliciting is newly acknowledged
+    bool has_rtt = false;         // `rtt` is a sample taken from this ACK
+    bool spurious = false;        // a loss proved to be none; the controller was told
+    bool persistent = false;      // persistent congestion was declared
     Duration rtt;
-    Duration lost_span; // longest unbroken run of loss, by send time (RFC 9002 section 7.6)
+    Duration lost_span;   // longest unbroken run of loss, by send time (RFC 9002 section 7.6)
     Duration latest_late; // oldest late packet's age
 
     bool anything_acked() const { return !acked.empty() || !late_acked.empty(); }
@@ -88,8 +89,8 @@ struct Outcome {
 // after a while without; bounded, because it delays every real loss.
 class ReorderTolerance {
   public:
-    static constexpr uint32_t kPackets = 3, kPacketsMax = 256;  // RFC 9002 section 6.1.1
-    static constexpr uint32_t kEighths = 9, kEighthsMax = 16;   // of a round trip, section 6.1.2
+    static constexpr uint32_t kPackets = 3, kPacketsMax = 256; // RFC 9002 section 6.1.1
+    static constexpr uint32_t kEighths = 9, kEighthsMax = 16;  // of a round trip, section 6.1.2
     static constexpr uint32_t kCalm = 16; // loss events without a spurious one until it shrinks
 
     uint32_t packets() const { return packets_; }

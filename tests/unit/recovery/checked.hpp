@@ -11,7 +11,9 @@
 
 #define CHECKED_TEST(name)                                                                         \
     static bool name##_body();                                                                     \
-    static void name(void **) { assert_true(name##_body()); }                                      \
+    static void name(void **) {                                                                    \
+        assert_true(name##_body());                                                                \
+    }                                                                                              \
     static bool name##_body()
 
 #define CHECK(condition)                                                                           \

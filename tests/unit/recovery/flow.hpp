@@ -17,7 +17,7 @@ using namespace plait;
 using namespace plait::recovery;
 
 struct Link {
-    double rate = 2'500'000; // bytes/s
+    double rate = 2'500'000;           // bytes/s
     Duration delay = base::millis(20); // each way
     uint64_t queue = 100'000;          // bytes, tail drop
     double loss = 0;                   // of data packets
@@ -29,8 +29,8 @@ struct Link {
 };
 
 struct Totals {
-    uint64_t received = 0;     // bytes
-    uint64_t dropped = 0;      // packets, by the full queue
+    uint64_t received = 0; // bytes
+    uint64_t dropped = 0;  // packets, by the full queue
     uint64_t lost_at_random = 0;
     uint64_t queue_peak = 0;   // bytes
     double queue_integral = 0; // byte-seconds, sampled at each send
@@ -43,7 +43,7 @@ class Flow {
     ReceivedPackets receiver;
     Totals totals;
     Time now{1'000'000};
-    bool up = true;            // false: the link swallows everything, both ways
+    bool up = true; // false: the link swallows everything, both ways
     bool has_data = true;
     Outcome outcome;
     uint64_t late = 0, persistent = 0;
@@ -153,7 +153,8 @@ class Flow {
         }
         Time at = Time{static_cast<uint64_t>(free_us_)} + link.delay;
         if (link.jitter.us)
-            at = at + Duration{static_cast<int64_t>(dice_.below(static_cast<uint64_t>(link.jitter.us)))};
+            at = at +
+                 Duration{static_cast<int64_t>(dice_.below(static_cast<uint64_t>(link.jitter.us)))};
         if (!data_.empty())
             at = std::max(at, data_.back().at);
         data_.push_back({at, pn, size, waiting > link.ecn_above});
@@ -185,7 +186,8 @@ class Flow {
             return;
         a.at = now + link.delay;
         if (link.ack_wait.us) // a queue on the way back that comes and goes
-            a.at = a.at + Duration{static_cast<int64_t>(now.us / 200'000 % 2 ? link.ack_wait.us : 0)};
+            a.at =
+                a.at + Duration{static_cast<int64_t>(now.us / 200'000 % 2 ? link.ack_wait.us : 0)};
         if (!acks_.empty())
             a.at = std::max(a.at, acks_.back().at);
         acks_.push_back(std::move(a));

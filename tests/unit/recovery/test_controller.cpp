@@ -109,12 +109,11 @@ CHECKED_TEST(test_cubic_follows_the_curve_of_rfc_9438) {
 CHECKED_TEST(test_cubic_is_not_slower_than_reno) {
     Cubic c(kMtu);
     Time now{10'000'000};
-    grow_to(c, 20 * kMtu, now);
-    c.on_lost(loss(now, now - millis(50)));
-    const double before = static_cast<double>(c.cwnd()) / kMtu;
-    now = run(c, now, seconds(1)); // 10 round trips
-    const double grown = static_cast<double>(c.cwnd()) / kMtu - before;
-    CHECK(grown > 10 * 0.529 * 0.8 && grown < 10 * 0.529 * 1.3);
+    c.on_lost(loss(now, now - millis(50))); // from 10 packets to 7
+    now = run(c, now, millis(500));
+    // 5 round trips of 0.53 packets each; the curve alone would be at 8.75.
+    const double have = static_cast<double>(c.cwnd()) / kMtu;
+    CHECK(have > 9.0 && have < 9.8);
     return true;
 }
 
@@ -182,7 +181,7 @@ CHECKED_TEST(test_cubic_floor_is_given_up_when_loss_turns_out_heavy) {
     LossEvent few = loss(now, now - millis(50), 1);
     few.queue_delay = millis(30);
     c.on_lost(few);
-    CHECK(c.cwnd() == 105 * kMtu); // not 84
+    CHECK(c.cwnd() == 105 * kMtu);                          // not 84
     c.on_lost(loss(now + millis(10), now - millis(40), 6)); // of the same flight
     CHECK(c.cwnd() == 84 * kMtu);
     return true;
@@ -276,8 +275,8 @@ CHECKED_TEST(test_cubic_app_limited_time_does_not_count) {
 // --- HyStart++ ---
 
 namespace {
-// Rounds of `acks` samples; each round's delay is `delay(round)`. Returns the round in which the phase
-// was first reached, or -1.
+// Rounds of `acks` samples; each round's delay is `delay(round)`. Returns the round in which the
+// phase was first reached, or -1.
 template <class F>
 int round_of(HyStart &h, HyStart::Phase phase, F delay, int acks) {
     Time now{1'000'000};
@@ -294,7 +293,8 @@ int round_of(HyStart &h, HyStart::Phase phase, F delay, int acks) {
 
 CHECKED_TEST(test_hystart_constant_delay_never_ends_slow_start) {
     HyStart h;
-    CHECK(round_of(h, HyStart::Phase::kConservative, [](int) { return millis(50); }, 16) == -1);
+    CHECK(round_of(
+              h, HyStart::Phase::kConservative, [](int) { return millis(50); }, 16) == -1);
     return true;
 }
 
@@ -313,8 +313,9 @@ CHECKED_TEST(test_hystart_rise_by_an_eighth_is_found) {
 
 CHECKED_TEST(test_hystart_few_acks_are_enough_at_the_rounds_end) {
     HyStart h;
-    CHECK(round_of(h, HyStart::Phase::kConservative,
-                   [](int r) { return millis(r >= 5 ? 80 : 50); }, 4) >= 5);
+    CHECK(round_of(
+              h, HyStart::Phase::kConservative, [](int r) { return millis(r >= 5 ? 80 : 50); },
+              4) >= 5);
     return true;
 }
 
@@ -328,15 +329,16 @@ CHECKED_TEST(test_hystart_passing_jitter_resumes_slow_start) {
 
 CHECKED_TEST(test_hystart_lasting_rise_is_done_after_five_rounds) {
     HyStart h;
-    const int done = round_of(h, HyStart::Phase::kDone, [](int r) { return millis(r >= 5 ? 65 : 50); }, 16);
+    const int done = round_of(
+        h, HyStart::Phase::kDone, [](int r) { return millis(r >= 5 ? 65 : 50); }, 16);
     CHECK(done >= 10 && done <= 11 && !h.overshot());
     return true;
 }
 
 CHECKED_TEST(test_hystart_growing_queue_is_done_at_once) {
     HyStart h;
-    const int done =
-        round_of(h, HyStart::Phase::kDone, [](int r) { return millis(r >= 5 ? 20 * r : 50); }, 16);
+    const int done = round_of(
+        h, HyStart::Phase::kDone, [](int r) { return millis(r >= 5 ? 20 * r : 50); }, 16);
     CHECK(done >= 5 && done <= 7 && h.overshot());
     return true;
 }

@@ -8,8 +8,8 @@ using base::seconds;
 
 namespace {
 
-constexpr double kRate = 2'500'000;     // 20 Mbit/s
-constexpr uint64_t kBdp = 100'000;      // at 40 ms
+constexpr double kRate = 2'500'000; // 20 Mbit/s
+constexpr uint64_t kBdp = 100'000;  // at 40 ms
 
 Link wifi() {
     Link l;
@@ -32,8 +32,8 @@ CHECKED_TEST(test_cubic_fills_a_link_with_one_bdp_of_queue) {
     Flow f(wifi(), {}, 1);
     f.run(seconds(2));
     const double share = f.share(seconds(20));
-    std::printf("  20 Mbit/s, 40 ms, queue 1 BDP: %.1f %%, %llu dropped of %llu, mtu %zu\n", share * 100,
-                static_cast<unsigned long long>(f.totals.dropped),
+    std::printf("  20 Mbit/s, 40 ms, queue 1 BDP: %.1f %%, %llu dropped of %llu, mtu %zu\n",
+                share * 100, static_cast<unsigned long long>(f.totals.dropped),
                 static_cast<unsigned long long>(f.sender.stats().packets_sent),
                 f.sender.stats().mtu);
     CHECK(share >= 0.95);
@@ -48,19 +48,21 @@ CHECKED_TEST(test_cubic_fills_links_of_many_shapes) {
         int rtt_ms;
         double queue_bdp;
     };
-    const Shape shapes[] = {{1, 30, 2},    {2, 300, 1},  {10, 10, 1},  {50, 20, 0.5},
+    const Shape shapes[] = {{1, 30, 2},    {2, 300, 1},  {10, 10, 1},   {50, 20, 0.5},
                             {100, 100, 1}, {300, 40, 1}, {1000, 10, 1}, {5, 600, 1}};
     for (const Shape &s : shapes) {
         Link l;
         l.rate = s.mbit * 125'000;
         l.delay = millis(s.rtt_ms) / 2;
-        l.queue = std::max<uint64_t>(static_cast<uint64_t>(l.rate * s.rtt_ms / 1000 * s.queue_bdp), 9000);
+        l.queue =
+            std::max<uint64_t>(static_cast<uint64_t>(l.rate * s.rtt_ms / 1000 * s.queue_bdp), 9000);
         l.timer_us = 1000;
         Flow f(l, {}, 7);
         f.run(seconds(10));
         const double share = f.share(seconds(20));
-        std::printf("  %4.0f Mbit/s, %3d ms, queue %.1f BDP: %.1f %%, %llu dropped\n", s.mbit, s.rtt_ms,
-                    s.queue_bdp, share * 100, static_cast<unsigned long long>(f.totals.dropped));
+        std::printf("  %4.0f Mbit/s, %3d ms, queue %.1f BDP: %.1f %%, %llu dropped\n", s.mbit,
+                    s.rtt_ms, s.queue_bdp, share * 100,
+                    static_cast<unsigned long long>(f.totals.dropped));
         CHECK(share >= 0.9);
     }
     return true;
@@ -76,8 +78,8 @@ CHECKED_TEST(test_hystart_ends_slow_start_without_massive_loss) {
             Flow f(l, {}, 3);
             const uint64_t lost = lost_in_slow_start(f);
             const double of_bdp = static_cast<double>(lost) * 1472 / bdp;
-            std::printf("  rtt %3d ms, queue %.1f BDP: out at %.2f s, cwnd %.2f BDP, %llu lost\n", rtt,
-                        queue, f.seconds() - 1, static_cast<double>(f.sender.cwnd()) / bdp,
+            std::printf("  rtt %3d ms, queue %.1f BDP: out at %.2f s, cwnd %.2f BDP, %llu lost\n",
+                        rtt, queue, f.seconds() - 1, static_cast<double>(f.sender.cwnd()) / bdp,
                         static_cast<unsigned long long>(lost));
             CHECK(!f.sender.controller().in_slow_start());
             CHECK(lost < 40 || of_bdp < (queue < 1 ? 1.1 : queue < 2 ? 0.75 : 0.1));
@@ -113,7 +115,8 @@ CHECKED_TEST(test_cubic_keeps_its_rate_at_random_loss) {
             const double share = f.share(seconds(30)) / (1 - l.loss);
             least = std::min(least, share);
         }
-        std::printf("  %.1f %% random loss: at least %.1f %% of what is left\n", losses[i] * 100, least * 100);
+        std::printf("  %.1f %% random loss: at least %.1f %% of what is left\n", losses[i] * 100,
+                    least * 100);
         CHECK(least >= wanted[i]);
     }
     return true;
@@ -129,7 +132,8 @@ CHECKED_TEST(test_cubic_gives_way_when_the_rate_falls) {
     const double share = f.share(seconds(10));
     const double drops = static_cast<double>(f.totals.dropped - dropped) /
                          static_cast<double>(f.sender.stats().packets_sent - sent);
-    std::printf("  rate falls to a tenth: %.1f %% of it, %.2f %% dropped\n", share * 100, drops * 100);
+    std::printf("  rate falls to a tenth: %.1f %% of it, %.2f %% dropped\n", share * 100,
+                drops * 100);
     CHECK(share > 0.9 && drops < 0.05);
     f.link.rate = kRate;
     f.run(seconds(10));
@@ -147,8 +151,8 @@ CHECKED_TEST(test_cubic_obeys_congestion_marks) {
     f.run(seconds(3));
     f.totals.queue_peak = 0;
     const double share = f.share(seconds(10));
-    std::printf("  marks above half a BDP: %.1f %%, queue at most %.2f BDP, %llu dropped\n", share * 100,
-                static_cast<double>(f.totals.queue_peak) / kBdp,
+    std::printf("  marks above half a BDP: %.1f %%, queue at most %.2f BDP, %llu dropped\n",
+                share * 100, static_cast<double>(f.totals.queue_peak) / kBdp,
                 static_cast<unsigned long long>(f.totals.dropped));
     CHECK(share > 0.9 && f.totals.queue_peak < kBdp && f.totals.dropped == 0);
     return true;
@@ -170,7 +174,8 @@ CHECKED_TEST(test_fixed_rate_fills_the_line_and_builds_no_queue) {
         const double share = f.share(seconds(20));
         std::printf("  %llu baud: %.1f %%, at most %.1f packets of %zu bytes in the driver\n",
                     static_cast<unsigned long long>(baud), share * 100,
-                    static_cast<double>(f.totals.queue_peak) / static_cast<double>(f.sender.packet_size()),
+                    static_cast<double>(f.totals.queue_peak) /
+                        static_cast<double>(f.sender.packet_size()),
                     f.sender.packet_size());
         CHECK(share >= 0.97);
         CHECK(f.totals.queue_peak <= 2 * f.sender.packet_size() + baud / 10 / 400);

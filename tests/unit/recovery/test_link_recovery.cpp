@@ -56,7 +56,7 @@ CHECKED_TEST(test_timer_first_timeout_follows_rfc_9002) {
     CHECK(l.on_timer(now + millis(900), out) == TimerVerdict::kNone);
     const Time first = l.timer();
     CHECK(l.on_timer(first, out) == TimerVerdict::kPto && l.pto_count() == 1);
-    CHECK(out.lost.empty()); // a timeout is no loss
+    CHECK(out.lost.empty());                           // a timeout is no loss
     CHECK(l.timer() == first + micros(2 * 1'004'000)); // doubled, though nothing could be sent
     send(l, first + millis(1));
     CHECK(l.timer() == first + millis(1) + micros(2 * 1'004'000));
@@ -186,7 +186,8 @@ CHECKED_TEST(test_late_ack_restores_the_window) {
         send(l, now);
     const uint64_t before = l.cwnd();
     now = now + millis(150);
-    CHECK(ack(l, {{37, 40}}, now, out, millis(50)) == PLAIT_OK); // 50 ms of queue, 7 packets missing
+    CHECK(ack(l, {{37, 40}}, now, out, millis(50)) ==
+          PLAIT_OK); // 50 ms of queue, 7 packets missing
     CHECK(out.lost.size() == 7 && l.cwnd() < before);
     CHECK(ack(l, {{30, 40}}, now + millis(20), out) == PLAIT_OK);
     CHECK(out.late_acked.size() == 7 && out.spurious);

@@ -41,7 +41,8 @@ CHECKED_TEST(test_mtu_ethernet_needs_one_probe) {
 }
 
 CHECKED_TEST(test_mtu_finds_the_largest_known_size_below_any_path) {
-    const size_t known[] = {1200, 1232, 1280, 1350, 1400, 1452, 1472, 4048, 8952, 8972, 16384, 65507};
+    const size_t known[] = {1200, 1232, 1280, 1350, 1400,  1452,
+                            1472, 4048, 8952, 8972, 16384, 65507};
     for (size_t path = 1200; path <= 65507; path += path < 1500 ? 1 : 61) {
         MtuSearch mtu({1200, 65507, false});
         const Search s = search(mtu, path, Time{1});

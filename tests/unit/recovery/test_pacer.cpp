@@ -34,7 +34,8 @@ Run run(Pacer &pacer, Time start, Duration length, uint64_t late_us, size_t pack
         r.largest = std::max(r.largest, burst);
         const Time next = pacer.next(now);
         r.shortest = std::min(r.shortest, next - now);
-        now = std::max(next, now + micros(1)) + micros(late_us ? static_cast<int64_t>(dice.below(late_us)) : 0);
+        now = std::max(next, now + micros(1)) +
+              micros(late_us ? static_cast<int64_t>(dice.below(late_us)) : 0);
     }
     return r;
 }

@@ -211,6 +211,23 @@ CHECKED_TEST(test_ledger_recent_loss_counts_the_last_hundred) {
     return true;
 }
 
+CHECKED_TEST(test_ledger_recent_loss_is_exactly_a_hundred_long) {
+    for (uint64_t lost_at = 0; lost_at < 70; lost_at++) {
+        SentLedger l;
+        Outcome out;
+        for (int i = 0; i < 300; i++)
+            send(l, Time{1});
+        for (uint64_t i = 0; i < 300; i++) {
+            if (i != lost_at)
+                CHECK(ack(l, {{i, i + 1}}, Time{2}, out) == PLAIT_OK);
+            l.detect_lost(Time{2}, kDelay, out);
+            const bool told = i >= lost_at + 3, within = i < lost_at + 100;
+            CHECK(l.recent_lost() == (told && within ? 1 : 0));
+        }
+    }
+    return true;
+}
+
 CHECKED_TEST(test_ledger_probe_loss_is_not_counted) {
     SentLedger l;
     Outcome out;
@@ -242,10 +259,10 @@ CHECKED_TEST(test_ledger_lost_span_needs_an_unbroken_run) {
 }
 
 // A hole at the front keeps everything behind it in the ring. Were an ACK to walk over what it
-// acknowledged before, this would take 10^10 steps.
+// acknowledged before, this would take 10^11 steps and run into the time limit.
 CHECKED_TEST(test_ledger_repeated_ranges_cost_nothing) {
-    constexpr uint64_t kN = 100'000;
-    SentLedger l;
+    constexpr uint64_t kN = 400'000;
+    SentLedger l(1u << 19);
     Outcome out;
     for (uint64_t i = 0; i <= kN; i++)
         send(l, Time{1});
@@ -255,7 +272,7 @@ CHECKED_TEST(test_ledger_repeated_ranges_cost_nothing) {
         l.detect_lost(Time{2}, kDelay, out);
     }
     // Every third from behind, then all of it again and again.
-    SentLedger m;
+    SentLedger m(1u << 19);
     for (uint64_t i = 0; i <= kN; i++)
         send(m, Time{1});
     for (uint64_t i = kN; i > 3; i -= 3)
@@ -292,7 +309,8 @@ class Model {
     std::set<uint64_t> on_ack(const std::vector<Range> &ranges) {
         std::set<uint64_t> acked;
         for (const Range &r : ranges)
-            for (auto it = packets.lower_bound(r.start); it != packets.end() && it->first < r.end; ++it)
+            for (auto it = packets.lower_bound(r.start); it != packets.end() && it->first < r.end;
+                 ++it)
                 if (it->second.state == SentState::kOutstanding) {
                     it->second.state = SentState::kAcked;
                     acked.insert(it->first);
@@ -420,6 +438,7 @@ int main() {
         cmocka_unit_test(test_ledger_abandoned_packets_come_back_once),
         cmocka_unit_test(test_ledger_first_unanswered_ignores_later_sends_and_silent_packets),
         cmocka_unit_test(test_ledger_recent_loss_counts_the_last_hundred),
+        cmocka_unit_test(test_ledger_recent_loss_is_exactly_a_hundred_long),
         cmocka_unit_test(test_ledger_probe_loss_is_not_counted),
         cmocka_unit_test(test_ledger_lost_span_needs_an_unbroken_run),
         cmocka_unit_test(test_ledger_repeated_ranges_cost_nothing),
