@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening, closing, and what applications do with endpoints of their own.
+#include "runtime/endpoints.h"
+
+#include "runtime/detail.h"
+
+#include <algorithm>
+
+namespace plait::runtime {
+
+Endpoints::Endpoints(Loader &loader, Waker &waker, Log &log) : loader_(loader) {
+    services_.waker = &waker;
+    services_.log = &log;
+}
+
+Endpoints::~Endpoints() { close_all(); }
+
+void Endpoints::set_poller(Poller &poller) {
+    if (services_.poller != nullptr)
+        for (const auto &h : slots_)
+            if (h)
+                h->disarm_all();
+    services_.poller = &poller;
+    for (const auto &h : slots_)
+        if (h)
+            h->arm_all();
+}
+
+void Endpoints::pause(bool paused) {
+    services_.paused = paused;
+    for (const auto &h : slots_)
+        if (h)
+            h->arm_all();
+}
+
+Endpoints::Endpoint &Endpoints::make(const std::string &uri) {
+    const auto free = std::find(slots_.begin(), slots_.end(), nullptr);
+    const size_t slot = static_cast<size_t>(free - slots_.begin());
+    if (free == slots_.end()) {
+        slots_.emplace_back();
+        generations_.push_back(0);
+    }
+    slots_[slot] = std::make_unique<Endpoint>();
+    Endpoint &h = *slots_[slot];
+    h.services = &services_;
+    h.uri = uri;
+    h.tag = uint64_t{slot} << 48 | uint64_t{++generations_[slot]} << 32;
+    return h;
+}
+
+void Endpoints::drop(Endpoint &h) {
+    h.disarm_all();
+    slots_[h.tag >> 48].reset();
+}
+
+Endpoints::Endpoint *Endpoints::of(uint64_t endpoint) const {
+    for (const auto &h : slots_)
+        if (h && h->handle == endpoint && endpoint != 0)
+            return h.get();
+    return nullptr;
+}
+
+Endpoints::Endpoint *Endpoints::at(EndpointIndex index) const {
+    for (const auto &h : slots_)
+        if (h && h->handle != 0 && h->index == index)
+            return h.get();
+    return nullptr;
+}
+
+Result<uint64_t> Endpoints::open(const std::string &uri, const OpenOptions &options, Time now) {
+    const std::string_view scheme = scheme_of(uri);
+    if (!is_transport_name(scheme))
+        return Error{fail(PLAIT_E_URI, "%s: not of the form transport://place", uri.c_str())};
+    if (scheme == "app")
+        return Error{fail(PLAIT_E_URI, "%s: opened with plait_endpoint_open_app", uri.c_str())};
+    const auto transport = loader_.find(scheme);
+    if (!transport)
+        return Error{fail(transport.status(), "%s: %s", uri.c_str(), detail())};
+    Endpoint &h = make(uri);
+    h.transport = *transport;
+    h.token = options.token;
+    plait_open_args args{sizeof(plait_open_args), 0, 1, 0, h.uri.c_str(), options.recv_buffer,
+                         options.send_buffer};
+    h.opening = true;
+    Status status = h.transport->open(&kHost, &h, &args, &h.self);
+    h.opening = false;
+    if (status == PLAIT_OK && h.self == nullptr) {
+        h.fail_text = "the plugin gives no endpoint";
+        status = PLAIT_E_TRANSPORT_OPEN;
+    }
+    if (status != PLAIT_OK) {
+        const char *why = h.fail_text.empty() ? base::status_text(status) : h.fail_text.c_str();
+        fail(status, "%s: %s", uri.c_str(), why);
+        h.self = nullptr;
+        drop(h);
+        return Error{status};
+    }
+    return join_node(h, describe(h), now);
+}
+
+Result<uint64_t> Endpoints::join_node(Endpoint &h, const node::EndpointInfo &info, Time now) {
+    const auto handle = node_->add_endpoint(info);
+    if (!handle) {
+        fail(handle.status(), "%s: %s", h.uri.c_str(), base::status_text(handle.status()));
+        close_plugin(h);
+        drop(h);
+        return Error{handle.status()};
+    }
+    h.handle = *handle;
+    h.index = *node_->endpoint_index(*handle);
+    services_.log->line(PLAIT_LOG_INFO, "%s: open", h.uri.c_str());
+    apply_notices(now);
+    return *handle;
+}
+
+Result<uint64_t> Endpoints::open_app(const std::string &uri, const AppOptions &options, Time now) {
+    constexpr std::string_view kPrefix = "app://";
+    const std::string_view name = std::string_view(uri).starts_with(kPrefix)
+                                      ? std::string_view(uri).substr(kPrefix.size())
+                                      : "";
+    if (name.size() > kAppNameMax || !is_transport_name(name))
+        return Error{fail(PLAIT_E_URI, "%s: not of the form app://name", uri.c_str())};
+    if (options.mtu < PLAIT_TRANSPORT_MTU_MIN || options.mtu > kAppMtuMax)
+        return Error{fail(PLAIT_E_INVALID, "%s: an MTU is 64 to 65535 bytes, not %u", uri.c_str(),
+                          options.mtu)};
+    Endpoint &h = make(uri);
+    h.token = options.token;
+    h.app_mtu = options.mtu;
+    h.output = std::make_unique<AppQueue>(options.queue_bytes);
+    node::EndpointInfo info;
+    info.transport_class = "app/" + std::string(name);
+    info.mtu = options.mtu;
+    info.fixed_mtu = true;
+    info.point_to_point = options.point_to_point;
+    info.back_pressure = true;
+    info.cost = options.cost;
+    info.rate = options.rate;
+    return join_node(h, info, now);
+}
+
+node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
+    const plait_transport_info from = transport_info(h, nullptr);
+    node::EndpointInfo info;
+    info.transport_class = h.transport->name;
+    info.mtu = from.mtu;
+    info.fixed_mtu = from.flags & PLAIT_INFO_FIXED_MTU;
+    info.point_to_point = from.flags & PLAIT_INFO_POINT_TO_POINT;
+    info.loopback = from.flags & PLAIT_INFO_LOOPBACK;
+    info.back_pressure = from.flags & PLAIT_INFO_BACK_PRESSURE;
+    info.gso = from.capabilities & h.transport->capabilities & PLAIT_CAP_GSO;
+    info.run_segments = info.gso ? from.run_segments : 0;
+    info.run_bytes = info.gso ? from.run_bytes : 0;
+    info.cost = from.cost;
+    info.rate = from.rate;
+    info.header_room = from.header_room;
+    info.tail_room = from.tail_room;
+    return info;
+}
+
+plait_transport_info Endpoints::transport_info(const Endpoint &h, const plait_addr *addr) const {
+    plait_transport_info info{};
+    info.struct_size = sizeof info;
+    if (h.transport == nullptr) {
+        info.mtu = h.app_mtu;
+        info.queued_bytes = static_cast<uint32_t>(h.output->size());
+        return info;
+    }
+    if (h.self != nullptr && h.transport->info != nullptr &&
+        h.transport->info(h.self, addr, &info) == PLAIT_OK)
+        return info;
+    info.flags = PLAIT_INFO_FIXED_MTU;
+    info.capabilities = h.transport->capabilities;
+    info.mtu = PLAIT_TRANSPORT_MTU_DEFAULT;
+    return info;
+}
+
+void Endpoints::close_plugin(Endpoint &h) {
+    if (h.transport != nullptr && h.self != nullptr)
+        h.transport->close(h.self);
+    h.self = nullptr;
+    h.alarm = kNever;
+    h.notices.clear();
+    h.disarm_all();
+    h.watches.fill({});
+}
+
+Status Endpoints::close(uint64_t endpoint, Time now) {
+    Endpoint *h = of(endpoint);
+    if (h == nullptr)
+        return node_->release_endpoint(endpoint);
+    if (h->failed && h->self == nullptr && h->transport != nullptr) {
+        drop(*h); // it had ended by itself; only the handle was left
+        return node_->release_endpoint(endpoint);
+    }
+    services_.log->line(PLAIT_LOG_INFO, "%s: closed", h->uri.c_str());
+    node_->endpoint_gone(h->index, PLAIT_OK, now);
+    close_plugin(*h);
+    drop(*h);
+    return PLAIT_OK;
+}
+
+void Endpoints::close_all() {
+    for (auto &h : slots_)
+        if (h) {
+            close_plugin(*h);
+            h.reset();
+        }
+}
+
+Status Endpoints::push(uint64_t endpoint, const plait_addr *from, Bytes data, Time now) {
+    Endpoint *h = of(endpoint);
+    if (h == nullptr || !h->output)
+        return PLAIT_E_UNSUPPORTED;
+    if (data.size() > h->app_mtu)
+        return fail(PLAIT_E_TOO_BIG, "%s: %zu bytes, the MTU is %u", h->uri.c_str(), data.size(),
+                    h->app_mtu);
+    scratch_.assign(data.begin(), data.end());
+    plait_datagram d{};
+    d.data = scratch_.data();
+    d.len = static_cast<uint32_t>(scratch_.size());
+    d.peer = from;
+    node_->receive(h->index, {&d, 1}, now);
+    return PLAIT_OK;
+}
+
+Status Endpoints::take(uint64_t endpoint, plait_addr &to, MutBytes out, size_t &size, Time now) {
+    Endpoint *h = of(endpoint);
+    if (h == nullptr || !h->output)
+        return PLAIT_E_UNSUPPORTED;
+    if (h->output->empty())
+        return PLAIT_E_AGAIN;
+    const Bytes datagram = h->output->front(to);
+    size = datagram.size();
+    if (size > out.size())
+        return fail(PLAIT_E_BUFFER, "%s: the datagram has %zu bytes, the buffer %zu",
+                    h->uri.c_str(), size, out.size());
+    if (size != 0)
+        std::copy(datagram.begin(), datagram.end(), out.begin());
+    h->output->pop();
+    if (h->app_blocked) {
+        h->app_blocked = false;
+        node_->endpoint_writable(h->index, now);
+    }
+    return PLAIT_OK;
+}
+
+Status Endpoints::set_app_state(uint64_t endpoint, bool up, Time now) {
+    Endpoint *h = of(endpoint);
+    if (h == nullptr || !h->output)
+        return PLAIT_E_UNSUPPORTED;
+    if (up)
+        node_->endpoint_up(h->index, nullptr, now);
+    else
+        node_->endpoint_down(h->index, nullptr, now);
+    return PLAIT_OK;
+}
+
+} // namespace plait::runtime

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// The open endpoints of a worker: opens transports, gives what they receive to the node, and is the
+// node's way out (node::Output). Runs under the worker's lock, and no plugin is called from inside
+// another plugin's call: what a plugin tells is noted (host.h) and carried out by apply_notices().
+//
+//   poller --ready--> on_ready --> plugin poll, recv --> Node::receive
+//   Node::drain --> send --> plugin send              apply_notices --> Node::endpoint_...
+#pragma once
+
+#include "node/node.h"
+#include "runtime/host.h"
+#include "runtime/loader.h"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace plait::runtime {
+
+inline constexpr uint32_t kRecvBatch = 64;
+inline constexpr int kRecvRounds = 4; // full batches of one endpoint before the others get a turn
+inline constexpr uint32_t kAppMtuDefault = 1200, kAppMtuMax = 65535;
+inline constexpr uint32_t kAppQueueDefault = 64u << 10;
+inline constexpr size_t kAppNameMax = 24;
+
+struct OpenOptions {
+    uint32_t recv_buffer = 0, send_buffer = 0;
+    uint64_t token = 0;
+};
+
+struct AppOptions {
+    uint32_t mtu = kAppMtuDefault, queue_bytes = kAppQueueDefault, cost = 0;
+    bool point_to_point = false;
+    uint64_t rate = 0, token = 0;
+};
+
+// One end of a link: where to send from, and to.
+struct Target {
+    uint64_t endpoint = 0;
+    plait_addr addr{};
+};
+
+class Endpoints final : public node::Output {
+  public:
+    Endpoints(Loader &loader, Waker &waker, Log &log);
+    ~Endpoints() override;
+
+    // Once, before anything else; the node outlives what is open (see close_all).
+    void set_node(node::Node &node) { node_ = &node; }
+    // Moves all watches to another poller.
+    void set_poller(Poller &poller);
+    // Stops watching, or goes on.
+    void pause(bool paused);
+
+    // -- for the API; failures note a text
+    Result<uint64_t> open(const std::string &uri, const OpenOptions &options, Time now);
+    Result<uint64_t> open_app(const std::string &uri, const AppOptions &options, Time now);
+    Status close(uint64_t endpoint, Time now);
+    void close_all();
+    Status push(uint64_t endpoint, const plait_addr *from, Bytes data, Time now);
+    // PLAIT_E_BUFFER and PLAIT_OK set `size`.
+    Status take(uint64_t endpoint, plait_addr &to, MutBytes out, size_t &size, Time now);
+    Status set_app_state(uint64_t endpoint, bool up, Time now);
+    Result<std::string> uri(uint64_t endpoint) const;
+    // False if the node does not know it or it has failed.
+    Result<const plait_host_endpoint *> look(uint64_t endpoint) const;
+    plait_transport_info transport_info(const plait_host_endpoint &h, const plait_addr *addr) const;
+
+    // Where an address leads, with this endpoint or (0) any that suits. The address is a URI, or ""
+    // for the other end of `endpoint`.
+    Result<Target> resolve(const std::string &address, uint64_t endpoint) const;
+    // "udp://192.0.2.7:4242"
+    std::string address_text(uint64_t endpoint, const plait_addr &addr) const;
+
+    // Adds what only this room knows to events about endpoints.
+    void complete(plait_event &event) const;
+
+    // -- for the loop
+    void on_ready(std::span<const Ready> ready, Time now);
+    void on_woken(Time now);
+    void on_timers(Time now);
+    Time deadline() const;
+    // Carries out what plugins have told; true if there was anything.
+    bool apply_notices(Time now);
+
+    // -- node::Output
+    uint32_t send(EndpointIndex index, std::span<const plait_datagram> v) override;
+    uint64_t queued_bytes(EndpointIndex index) override;
+
+  private:
+    using Endpoint = plait_host_endpoint;
+    Endpoint &make(const std::string &uri);
+    void drop(Endpoint &h);
+    Result<uint64_t> join_node(Endpoint &h, const node::EndpointInfo &info, Time now);
+    node::EndpointInfo describe(const Endpoint &h) const;
+    Endpoint *of(uint64_t endpoint) const;
+    Endpoint *at(EndpointIndex index) const;
+    void run(Endpoint &h, int fd, uint32_t events, Time now);
+    void receive(Endpoint &h, Time now);
+    void deliver(Endpoint &h, std::span<plait_datagram> v, Time now);
+    void apply(Endpoint &h, const Notice &notice, Time now);
+    void end(Endpoint &h, Status why, Time now);
+    void close_plugin(Endpoint &h);
+    uint32_t send_app(Endpoint &h, std::span<const plait_datagram> v);
+    bool parse_address(const Endpoint &h, const std::string &address, plait_addr &out) const;
+
+    Loader &loader_;
+    HostServices services_;
+    node::Node *node_ = nullptr;
+    std::vector<std::unique_ptr<Endpoint>> slots_;
+    std::vector<uint16_t> generations_; // of the slots
+    std::vector<uint8_t> scratch_;      // what was pushed; the node writes into it
+    std::array<plait_datagram, kRecvBatch> batch_{};
+};
+
+} // namespace plait::runtime

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker's making and end, and what a turn of its loop consists of.
+#include "runtime/worker.h"
+
+#include "crypto/init.h"
+#include "runtime/detail.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace plait::runtime {
+
+namespace {
+auto tell_peers = [](auto &node, Time now) {
+    if constexpr (requires { node.shutdown(now); })
+        node.shutdown(now);
+};
+} // namespace
+
+Worker::Worker(const WorkerConfig &config, node::Config node_config, crypto::Identity identity)
+    : loader_(config.builtin, config.search_path), endpoints_(loader_, waker_, log_),
+      node_(std::make_unique<node::Node>(std::move(node_config), std::move(identity), entropy_,
+                                         monotonic_now())),
+      busy_poll_(config.busy_poll) {
+    endpoints_.set_node(*node_);
+    node_->set_wall_time(wall_time_ms());
+}
+
+Result<Worker *> Worker::make(const WorkerConfig &config, node::Config node_config,
+                              crypto::Identity identity) {
+    if (const Status status = crypto::init(); status != PLAIT_OK)
+        return Error{fail(status, "the system gives no randomness")};
+    std::unique_ptr<Worker> worker(new Worker(config, std::move(node_config), std::move(identity)));
+    if (!worker->waker_.ok())
+        return Error{
+            fail(PLAIT_E_SYSTEM, "no descriptor to be woken by: %s", std::strerror(errno))};
+    if (const Status status = worker->make_poller(config.poller); status != PLAIT_OK)
+        return Error{status};
+    return worker.release();
+}
+
+Status Worker::make_poller(uint32_t kind) {
+    errno = 0;
+    if (kind == PLAIT_POLLER_DEFAULT || kind == PLAIT_POLLER_EPOLL)
+        poller_ = make_epoll(waker_);
+    if (!poller_ &&
+        (kind == PLAIT_POLLER_LIBEVENT || (kind == PLAIT_POLLER_DEFAULT && errno == ENOSYS)))
+        poller_ = make_libevent(waker_);
+    if (!poller_)
+        return fail(errno == ENOSYS ? PLAIT_E_UNSUPPORTED : PLAIT_E_SYSTEM, "no poller: %s",
+                    std::strerror(errno));
+    active_ = poller_.get();
+    endpoints_.set_poller(*active_);
+    return PLAIT_OK;
+}
+
+Worker::~Worker() {
+    Lock lock(mutex_);
+    if (mode_ == Mode::kThread)
+        leave_thread(lock);
+    callback_ = nullptr;
+    const Time now = monotonic_now();
+    suspended_ = false;
+    if (active_ != nullptr) {
+        tell_peers(*node_, now);
+        settle(now);
+    }
+    endpoints_.close_all();
+    run_releases(lock);
+}
+
+Worker::Call::Call(Worker &worker) : worker_(worker), lock_(worker.mutex_), now_(monotonic_now()) {}
+
+Worker::Call::~Call() {
+    if (worker_.in_callback())
+        return;
+    worker_.settle(now_);
+    worker_.alert(now_);
+    worker_.run_releases(lock_);
+}
+
+bool Worker::is_in_callback() {
+    Lock lock(mutex_);
+    return in_callback();
+}
+
+Time Worker::deadline() const {
+    return suspended_ ? kNever : std::min(node_->deadline(), endpoints_.deadline());
+}
+
+size_t Worker::take_events(std::span<plait_event> out, Time now) {
+    const size_t n = std::min(out.size(), stash_.size());
+    std::copy_n(stash_.begin(), n, out.begin());
+    stash_.erase(stash_.begin(), stash_.begin() + static_cast<std::ptrdiff_t>(n));
+    const auto rest = out.subspan(n);
+    const size_t m = rest.empty() ? 0 : node_->take_events(rest, now);
+    for (plait_event &event : rest.first(m))
+        endpoints_.complete(event);
+    return n + m;
+}
+
+// Takes what waits in the node aside, where a blocking helper can look for what it waits for. As in
+// the node, the same event of the same object stands there once.
+void Worker::stash_events(Time now) {
+    if (callback_ != nullptr)
+        return; // they are the callback's
+    plait_event event;
+    while (node_->take_events({&event, 1}, now) == 1) {
+        endpoints_.complete(event);
+        const auto same = std::find_if(stash_.begin(), stash_.end(), [&event](const auto &old) {
+            return old.type == event.type && old.connection == event.connection &&
+                   old.channel == event.channel && old.link == event.link &&
+                   (event.connection != PLAIT_NONE || old.a == event.a);
+        });
+        if (same != stash_.end())
+            stash_.erase(same);
+        if (stash_.size() == kStashMax)
+            stash_.erase(stash_.begin());
+        stash_.push_back(event);
+    }
+}
+
+void Worker::forget_event(uint32_t type, uint64_t connection) {
+    plait_event ignored;
+    take_event([=](const plait_event &e) { return e.type == type && e.connection == connection; },
+               ignored);
+}
+
+Status Worker::sleep(Lock &lock, Time now, Time until) {
+    const auto length = [&] { return until == kNever ? kNoTimeout : until - now; };
+    Status status = PLAIT_OK;
+    if (busy_poll_.us > 0 && until > now) {
+        const Time quiet = std::min(until, now + busy_poll_);
+        do {
+            sleep_until_ = now;
+            status = active_->sleep(lock, Duration{0});
+            now = monotonic_now();
+            until = std::min(until, deadline());
+            if (status != PLAIT_OK || active_->found() || loop_has_events() || stopping_)
+                return status;
+        } while (now < quiet);
+    }
+    sleep_until_ = until;
+    return active_->sleep(lock, until <= now ? Duration{0} : length());
+}
+
+Status Worker::turn(Lock &lock, Time until, bool drain) {
+    const Time now = monotonic_now();
+    until = stopping_ ? now : std::min(until, deadline());
+    sleeping_ = true;
+    const Status status = sleep(lock, now, until);
+    sleeping_ = false;
+    if (status != PLAIT_OK)
+        return fail(status, "waiting for input: %s", std::strerror(errno));
+    const Time later = monotonic_now();
+    take_input(later);
+    if (drain)
+        settle(later);
+    if (watchers_ != 0)
+        changed_.notify_all();
+    return PLAIT_OK;
+}
+
+void Worker::take_input(Time now) {
+    std::array<Ready, kReadyMax> ready;
+    while (const size_t n = active_->take(ready))
+        endpoints_.on_ready(std::span(ready).first(n), now);
+    if (suspended_)
+        return;
+    endpoints_.on_woken(now);
+    endpoints_.on_timers(now);
+    endpoints_.apply_notices(now);
+    if (node_->deadline() <= now)
+        node_->on_timer(now);
+}
+
+void Worker::settle(Time now) {
+    if (suspended_)
+        return;
+    for (int round = 0; round < kSettleRounds; round++) {
+        node_->drain(now, endpoints_);
+        if (!endpoints_.apply_notices(now))
+            return;
+    }
+}
+
+void Worker::alert(Time now) {
+    if (has_events() && watchers_ != 0)
+        changed_.notify_all();
+    const bool events = loop_has_events();
+    if (sleeping_ || (mode_ == Mode::kAttached && !is_attached_thread())) {
+        if (events || deadline() < sleep_until_)
+            waker_.wake();
+    } else if (mode_ == Mode::kAttached || (fd_in_use_ && mode_ == Mode::kCallers)) {
+        set_alarm(deadline() == kNever ? kNever : std::max(deadline(), now));
+        if (events)
+            waker_.wake();
+    }
+}
+
+void Worker::set_alarm(Time when) {
+    sleep_until_ = when;
+    if (active_->set_alarm(when) != PLAIT_OK)
+        log_.line(PLAIT_LOG_ERROR, "no timer: %s", std::strerror(errno));
+}
+
+void Worker::deliver(Lock &lock) {
+    std::array<plait_event, kDeliverBatch> events;
+    const Time now = monotonic_now();
+    const size_t n = take_events(events, now);
+    plait_event_fn *const callback = callback_;
+    void *const user = callback_user_;
+    callback_thread_ = std::this_thread::get_id();
+    lock.unlock();
+    for (size_t i = 0; i < n; i++)
+        callback(owner_, &events[i], user);
+    lock.lock();
+    callback_thread_ = {};
+    settle(monotonic_now());
+}
+
+void Worker::run_releases(Lock &lock) {
+    const auto due = node_->take_releases();
+    if (due.empty())
+        return;
+    lock.unlock();
+    for (const auto &release : due)
+        release();
+    lock.lock();
+}
+
+} // namespace plait::runtime
