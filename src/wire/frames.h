@@ -44,6 +44,7 @@ inline constexpr uint64_t kFirstExtensionFrame = 64;
 
 inline constexpr uint8_t kDataLen = 1, kDataFin = 2, kDataStart = 4;
 inline constexpr size_t kMaxAckRanges = 64;
+inline constexpr uint64_t kMaxChannelsASide = uint64_t{1} << 29; // in a connection's life
 inline constexpr size_t kMaxInlineLabel = 16;
 inline constexpr size_t kMaxLabel = 255;
 inline constexpr size_t kMaxReason = 24;

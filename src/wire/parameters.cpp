@@ -135,6 +135,15 @@ bool read_value(ParameterId id, base::Reader &r, Parameters &p) {
     return true;
 }
 
+// What no single value shows: ranges, and the class of link 0 in its table. Cuts times to size.
+bool check_ranges(Parameters &p) {
+    p.max_ack_delay_us = std::min(p.max_ack_delay_us, kLongestAckDelayUs);
+    p.idle_timeout_ms = std::min(p.idle_timeout_ms, kLongestTimeoutMs);
+    p.dormancy_timeout_ms = std::min(p.dormancy_timeout_ms, kLongestTimeoutMs);
+    return p.max_channels <= kMaxChannelsASide && p.max_links >= 1 &&
+           (p.class_count == 0 || p.handshake_class < p.class_count);
+}
+
 } // namespace
 
 void write(base::Writer &w, const Parameters &p) {
@@ -177,7 +186,7 @@ Status read(Bytes in, Parameters &p) {
         if (!read_value(static_cast<ParameterId>(id), v, p) || !v.done())
             return PLAIT_E_MALFORMED;
     }
-    return PLAIT_OK;
+    return check_ranges(p) ? PLAIT_OK : PLAIT_E_MALFORMED;
 }
 
 } // namespace plait::wire

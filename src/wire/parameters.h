@@ -5,8 +5,8 @@
 #pragma once
 
 #include "base/result.h"
+#include "wire/frames.h"
 #include "wire/long_packet.h"
-
 
 namespace plait::wire {
 
@@ -34,6 +34,9 @@ constexpr bool is_reserved_parameter(uint64_t id) { return id % 31 == 27; }
 inline constexpr size_t kMaxClasses = 16;
 inline constexpr size_t kMaxClassName = 32;
 inline constexpr size_t kMaxCiphers = 8;
+// Longer times mean these; no sum of them overflows.
+inline constexpr uint64_t kLongestTimeoutMs = uint64_t{1} << 40;
+inline constexpr uint64_t kLongestAckDelayUs = uint64_t{1} << 24;
 
 // A transport class by name and the length of the connection ids its packets carry.
 struct CidClass {

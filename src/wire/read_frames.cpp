@@ -49,7 +49,8 @@ bool read(base::Reader &r, bool with_ecn, AckFrame &f) {
     f.range_count = static_cast<size_t>(count);
     for (size_t i = 0; i < f.range_count; i++) {
         if (i > 0) {
-            const uint64_t gap = r.varint() + 2; // from the last packet of one to the next one's top
+            // From the last packet of one range to the top of the next.
+            const uint64_t gap = r.varint() + 2;
             if (f.ranges[i - 1].start < gap)
                 return false;
             top = f.ranges[i - 1].start - gap;
@@ -142,7 +143,7 @@ bool read(base::Reader &r, CreditReturnFrame &f) {
 }
 bool read(base::Reader &r, MaxChannelsFrame &f) {
     f.limit = r.varint();
-    return r.ok();
+    return r.ok() && f.limit <= kMaxChannelsASide;
 }
 bool read(base::Reader &r, MaxLinksFrame &f) {
     f.limit = r.varint();

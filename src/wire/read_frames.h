@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Takes a packet's plaintext apart, frame by frame. Each goes to `handler.on(const XxxFrame &)`,
-// which returns a Status; the first that is not PLAIT_OK ends the walk and is returned. A frame that
-// is malformed or unknown below type 64 gives PLAIT_E_MALFORMED. Bytes point into the plaintext.
+// which returns a Status; the first that is not PLAIT_OK ends the walk and is returned. A frame
+// that is malformed or unknown below type 64 gives PLAIT_E_MALFORMED. Bytes point into the
+// plaintext.
 #pragma once
 
 #include "base/result.h"

@@ -79,7 +79,8 @@ inline PacketNumber decode_packet_number(uint64_t expected, uint64_t truncated, 
 }
 
 // Writes the unmasked header at `out` (room for kMaxShortHeader) and returns its size.
-inline size_t write_short_header(uint8_t *out, const ShortHeader &h, const Cid &cid, PacketNumber pn) {
+inline size_t write_short_header(uint8_t *out, const ShortHeader &h, const Cid &cid,
+                                 PacketNumber pn) {
     out[0] = static_cast<uint8_t>((h.epoch & 3) << 4 | (h.generation ? kGenerationBit : 0) |
                                   (h.ack_now ? kAckNowBit : 0) | (h.pn_size - 1));
     size_t at = 1;
@@ -91,7 +92,8 @@ inline size_t write_short_header(uint8_t *out, const ShortHeader &h, const Cid &
 }
 
 // Masks the header of a sealed packet in place.
-inline void mask_short_header(uint8_t *packet, size_t cid_size, size_t header_size, const HeaderMask &m) {
+inline void mask_short_header(uint8_t *packet, size_t cid_size, size_t header_size,
+                              const HeaderMask &m) {
     packet[0] ^= m[0] & 0x7f;
     for (size_t i = 1 + cid_size, k = 1; i < header_size; i++, k++)
         packet[i] ^= m[k];
@@ -99,7 +101,8 @@ inline void mask_short_header(uint8_t *packet, size_t cid_size, size_t header_si
 
 // Unmasks the header in place and reads it. Fails with PLAIT_E_MALFORMED on a packet that is too
 // short or whose channel has an impossible length (then part of the header stays unmasked).
-inline Result<ShortHeader> unmask_short_header(MutBytes packet, size_t cid_size, const HeaderMask &m) {
+inline Result<ShortHeader> unmask_short_header(MutBytes packet, size_t cid_size,
+                                               const HeaderMask &m) {
     if (packet.size() < min_short_packet(cid_size))
         return Error{PLAIT_E_MALFORMED};
     uint8_t *const p = packet.data();

@@ -26,7 +26,8 @@ void write(base::Writer &w, const PingFrame &) {
 
 void write(base::Writer &w, const AckFrame &f) {
     PLAIT_ASSERT(f.range_count >= 1 && f.range_count <= kMaxAckRanges);
-    plain(w, f.has_ecn ? FrameType::kAckEcn : FrameType::kAck, uint64_t{f.link.v}, f.largest(), f.delay_us);
+    plain(w, f.has_ecn ? FrameType::kAckEcn : FrameType::kAck, uint64_t{f.link.v}, f.largest(),
+          f.delay_us);
     w.u32(f.rx_time_us);
     if (f.has_ecn) {
         w.varint(f.ect0);
@@ -42,8 +43,9 @@ void write(base::Writer &w, const AckFrame &f) {
 }
 
 void write(base::Writer &w, const DataFrame &f, bool with_length) {
-    w.u8(static_cast<uint8_t>(static_cast<uint8_t>(FrameType::kData) | (with_length ? kDataLen : 0) |
-                              (f.fin ? kDataFin : 0) | (f.start ? kDataStart : 0)));
+    const int flags = (with_length ? kDataLen : 0) | (f.fin ? kDataFin : 0) |
+                      (f.start ? kDataStart : 0);
+    w.u8(static_cast<uint8_t>(static_cast<int>(FrameType::kData) | flags));
     w.varint(f.offset);
     if (with_length)
         w.varint(f.bytes.size());
@@ -56,8 +58,9 @@ void write(base::Writer &w, const SkipFrame &f) {
 
 void write(base::Writer &w, const OpenFrame &f) {
     plain(w, FrameType::kOpen, uint64_t{f.channel.v});
-    w.u8(static_cast<uint8_t>(static_cast<uint8_t>(f.resend) << 6 | static_cast<uint8_t>(f.on_loss) << 4 |
-                              f.unordered << 3 | f.messages << 2 | f.one_way << 1 | f.label_follows << 0));
+    const int reliability = static_cast<int>(f.resend) << 6 | static_cast<int>(f.on_loss) << 4;
+    const int form = f.unordered << 3 | f.messages << 2 | f.one_way << 1 | f.label_follows << 0;
+    w.u8(static_cast<uint8_t>(reliability | form));
     if (f.resend == Resend::kAtMost || f.resend == Resend::kUntilDeadline)
         w.varint(f.resend_parameter);
     w.varint(f.reorder_wait_us);

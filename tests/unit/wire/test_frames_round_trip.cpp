@@ -72,7 +72,7 @@ void test_channel_frames_at_their_extremes_round_trip(void **) {
     check_control(MaxChannelDataFrame{}, MaxChannelDataFrame{kChannel, kMax, kMax});
     check_control(BlockedFrame{}, BlockedFrame{kChannel, kMax});
     check_control(CreditReturnFrame{}, CreditReturnFrame{kChannel, kMax, kMax});
-    check_control(MaxChannelsFrame{}, MaxChannelsFrame{kMax});
+    check_control(MaxChannelsFrame{}, MaxChannelsFrame{kMaxChannelsASide});
 }
 
 void test_open_with_every_axis_round_trips(void **) {

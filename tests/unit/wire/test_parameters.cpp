@@ -60,7 +60,8 @@ Parameters largest() {
     p.handshake_class = kMaxClasses - 1;
     p.max_channels = uint64_t{1} << 29;
     p.max_links = p.max_message = p.initial_window = base::kVarintMax;
-    p.max_ack_delay_us = p.idle_timeout_ms = p.dormancy_timeout_ms = base::kVarintMax;
+    p.max_ack_delay_us = kLongestAckDelayUs;
+    p.idle_timeout_ms = p.dormancy_timeout_ms = kLongestTimeoutMs;
     p.version_count = p.versions.size();
     p.suite_count = p.suites.size();
     p.has_connection_ids = true;
@@ -181,6 +182,27 @@ void test_bad_class_tables_are_refused(void **) {
     assert_int_equal(read_parameter(4, table), PLAIT_E_MALFORMED);
 }
 
+void test_numbers_out_of_range_are_refused_and_times_cut(void **) {
+    Parameters p = largest();
+    p.max_channels++;
+    Parameters got;
+    assert_int_equal(read_exact(encode(p), got), PLAIT_E_MALFORMED);
+    p = largest();
+    p.handshake_class++;
+    got = {};
+    assert_int_equal(read_exact(encode(p), got), PLAIT_E_MALFORMED);
+    assert_int_equal(read_bytes({9, 1, 0}), PLAIT_E_MALFORMED); // no link at all
+    assert_int_equal(read_bytes({5, 1, 3}), PLAIT_OK);          // an XX INIT has no table
+
+    p = largest();
+    p.max_ack_delay_us = p.idle_timeout_ms = p.dormancy_timeout_ms = base::kVarintMax;
+    got = {};
+    assert_int_equal(read_exact(encode(p), got), PLAIT_OK);
+    assert_int_equal(got.max_ack_delay_us, kLongestAckDelayUs);
+    assert_int_equal(got.idle_timeout_ms, kLongestTimeoutMs);
+    assert_int_equal(got.dormancy_timeout_ms, kLongestTimeoutMs);
+}
+
 void test_bad_connection_ids_are_refused(void **) {
     assert_int_equal(read_bytes({16, 4, 1, 0xaa, 1, 0xbb}), PLAIT_OK);
     assert_int_equal(read_bytes({16, 4, 9, 0xaa, 1, 0xbb}), PLAIT_E_MALFORMED);
@@ -201,6 +223,7 @@ int main() {
         cmocka_unit_test(test_value_of_a_wrong_length_is_refused),
         cmocka_unit_test(test_lists_longer_than_kept_are_cut),
         cmocka_unit_test(test_bad_class_tables_are_refused),
+        cmocka_unit_test(test_numbers_out_of_range_are_refused_and_times_cut),
         cmocka_unit_test(test_bad_connection_ids_are_refused),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

@@ -31,7 +31,7 @@ Cid cid_of(size_t size) {
 constexpr uint32_t kChannels[] = {0, 1, 63, 64, 16383, 16384, (1u << 30) - 1};
 
 struct Packet {
-    std::array<uint8_t, kMaxShortHeader + kTagSize + 3> bytes{};
+    std::array<uint8_t, kMaxShortHeader + kTagSize + 8> bytes{};
     size_t size = 0;
     MutBytes all() {
         return MutBytes(bytes).first(size);
@@ -64,6 +64,10 @@ void test_packet_number_of_the_rfc_decodes(void **) {
     assert_int_equal(decode_packet_number(0, 0xff, 1).v, 0xff); // nothing lies below zero
     assert_int_equal(decode_packet_number(0x100, 0xff, 1).v, 0xff);
     assert_int_equal(decode_packet_number(0x1ff, 0x00, 1).v, 0x200);
+    assert_int_equal(decode_packet_number(0x190, 0x10, 1).v, 0x210); // half a window below: up
+    assert_int_equal(decode_packet_number(0x190, 0x11, 1).v, 0x111);
+    assert_int_equal(decode_packet_number(0x110, 0x90, 1).v, 0x190); // half a window above: stays
+    assert_int_equal(decode_packet_number(0x110, 0x91, 1).v, 0x91);
     const uint64_t top = uint64_t{1} << 62;
     assert_int_equal(decode_packet_number(top - 1, 0x00, 1).v, top - 256); // none above 2^62
     assert_int_equal(decode_packet_number(top - 1, 0xff, 1).v, top - 1);
@@ -154,7 +158,7 @@ void test_packet_cut_anywhere_is_refused(void **) {
 }
 
 void test_channel_of_eight_bytes_is_refused(void **) {
-    Packet p = make_packet({}, cid_of(2), {7}, kTagSize + 3);
+    Packet p = make_packet({}, cid_of(2), {7}, kTagSize + 8); // long enough for it
     p.bytes[3] = 0xc0;
     assert_int_equal(unmask_short_header(p.all(), 2, HeaderMask{}).status(), PLAIT_E_MALFORMED);
     // A channel in more bytes than it needs is the same channel.
