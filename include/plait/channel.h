@@ -8,11 +8,12 @@
  *      CHANNEL_REQUEST ── accept ────────>
  *
  *  KINDS, each a macro to start a plait_channel_config with, and a preset of
- *  plait_channel_config_init:
+ *  plait_channel_config_init; the fields of the configuration make others:
  *
  *      PLAIT_CHANNEL_STREAM     bytes, all of them, in order: like TCP
  *      PLAIT_CHANNEL_MESSAGES   whole messages of any size, all of them, in order
  *      PLAIT_CHANNEL_DATAGRAM   whole messages, each sent once, as it comes: like UDP
+ *      PLAIT_CHANNEL_SEQUENCED  whole messages, each sent once, never an older after a newer
  *
  *      plait_channel_config cfg = PLAIT_CHANNEL_STREAM;
  *      plait_channel_open(node, connection, "file", &cfg, &channel);
@@ -39,8 +40,30 @@ extern "C" {
 
 /** What is sent again when it was lost. */
 enum {
-    PLAIT_RESEND_ALWAYS = 0, /**< until it arrives */
-    PLAIT_RESEND_NEVER = 1   /**< nothing */
+    PLAIT_RESEND_ALWAYS = 0,        /**< everything, until it arrives */
+    PLAIT_RESEND_NEVER = 1,         /**< nothing */
+    PLAIT_RESEND_AT_MOST = 2,       /**< resend_limit times */
+    PLAIT_RESEND_UNTIL_DEADLINE = 3 /**< until deadline_us after the call to send */
+};
+
+/** What follows when something was given up. */
+enum {
+    PLAIT_ON_LOSS_SKIP = 0, /**< the receiver goes on behind it */
+    PLAIT_ON_LOSS_TELL = 1, /**< the same, and READABLE tells it: see messages_missing in the stats */
+    PLAIT_ON_LOSS_CLOSE = 2 /**< the channel ends with PLAIT_E_LOSS */
+};
+
+/** With what a channel's packets are protected. */
+enum {
+    PLAIT_CIPHER_DEFAULT = 0, /**< as the connection's handshake chose */
+    PLAIT_CIPHER_CHACHA20_POLY1305 = 1,
+    PLAIT_CIPHER_AES256_GCM = 2 /**< only where both processors have instructions for it */
+};
+
+/** How links are used. */
+enum {
+    PLAIT_POLICY_DEFAULT = 0,  /**< as AGGREGATE */
+    PLAIT_POLICY_AGGREGATE = 1 /**< all of them, each byte on the link where it will arrive first */
 };
 
 /** The state of a channel. */
@@ -51,40 +74,50 @@ enum {
     PLAIT_CHANNEL_CLOSED = 4
 };
 
-/** How a channel shall be. 0 in a field means the default. Copied. */
+/** How a channel shall be. 0 in a field means the default. Copied. The first six fields and
+ *  reorder_wait_us are the opener's choice and hold on both sides; the others are each side's own. */
 typedef struct plait_channel_config {
-    uint32_t struct_size;   /**< sizeof(plait_channel_config) */
-    uint8_t resend;         /**< PLAIT_RESEND_* */
-    uint8_t messages;       /**< 1: borders of messages are kept; 0: a stream of bytes */
-    uint8_t unordered;      /**< 1: messages are handed over as they arrive */
-    uint8_t one_way;        /**< 1: only the opener sends */
-    uint8_t priority_class; /**< 0 (default, most urgent) to 15: data of a class is sent only when
-                                 no class below it has any */
-    uint8_t weight_log2;    /**< 0 to 15: share inside the class, as a power of two */
-    uint8_t link_policy;    /**< PLAIT_POLICY_* */
-    uint8_t reserved;       /**< 0 */
-    uint32_t max_message;   /**< bytes of the largest message that this side takes; default 16 MiB,
-                                 at most the window's limit */
-    uint32_t reserved2;     /**< 0 */
-    uint64_t window;        /**< bytes that the peer may send ahead of reading, at first; default
-                                 64 KiB; it grows with the line's speed */
-    uint64_t send_buffer;   /**< bytes kept for sending at most; default: twice what can be under
-                                 way */
-    uint64_t token;         /**< comes back in this channel's events */
+    uint32_t struct_size;     /**< sizeof(plait_channel_config) */
+    uint8_t resend;           /**< PLAIT_RESEND_* */
+    uint8_t on_loss;          /**< PLAIT_ON_LOSS_* */
+    uint8_t messages;         /**< 1: borders of messages are kept; 0: a stream of bytes */
+    uint8_t unordered;        /**< 1: messages are handed over as they arrive */
+    uint8_t one_way;          /**< 1: only the opener sends */
+    uint8_t drop_oldest;      /**< 1: a reader that lags loses the oldest messages, instead of stopping
+                                   the sender */
+    uint8_t priority_class;   /**< 1 (most urgent) to 15; 0: 8. Data of a class is sent only when no
+                                   more urgent class has any */
+    uint8_t weight_log2;      /**< 0 to 15: share inside the class, as a power of two */
+    uint8_t link_policy;      /**< PLAIT_POLICY_* */
+    uint8_t cipher;           /**< PLAIT_CIPHER_*; the opener's choice */
+    uint8_t reserved[2];      /**< 0 */
+    uint32_t max_message;     /**< bytes of the largest message that this side takes; default
+                                   16 MiB */
+    uint32_t resend_limit;    /**< PLAIT_RESEND_AT_MOST: how often */
+    uint64_t deadline_us;     /**< PLAIT_RESEND_UNTIL_DEADLINE: microseconds, at most an hour */
+    uint64_t reorder_wait_us; /**< ordered, never resent: how long a gap may delay a later message;
+                                   at most an hour. 0: not at all */
+    uint64_t window;          /**< bytes that the peer may send ahead of reading, at first, 4 KiB to
+                                   4 GiB; default 64 KiB. It grows with the line's speed */
+    uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed asks
+                                   for */
+    uint64_t token;           /**< comes back in this channel's events */
 } plait_channel_config;
 
-#define PLAIT_CHANNEL_STREAM \
-    {(uint32_t)sizeof(plait_channel_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define PLAIT_CHANNEL_MESSAGES \
-    {(uint32_t)sizeof(plait_channel_config), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define PLAIT_CHANNEL_DATAGRAM \
-    {(uint32_t)sizeof(plait_channel_config), 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define PLAIT_CHANNEL_CONFIG_OF(resend, messages, unordered)                                         \
+    {(uint32_t)sizeof(plait_channel_config),                                                         \
+     resend, 0, messages, unordered, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0}
+#define PLAIT_CHANNEL_STREAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 0)
+#define PLAIT_CHANNEL_MESSAGES PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 1, 0)
+#define PLAIT_CHANNEL_DATAGRAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, 1, 1)
+#define PLAIT_CHANNEL_SEQUENCED PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, 1, 0)
 
 /** The kinds as numbers, for plait_channel_config_init. */
 enum {
     PLAIT_PRESET_STREAM = 1,
     PLAIT_PRESET_MESSAGES = 2,
-    PLAIT_PRESET_DATAGRAM = 3
+    PLAIT_PRESET_DATAGRAM = 3,
+    PLAIT_PRESET_SEQUENCED = 4
 };
 
 /** Makes a configuration of a kind. size: sizeof(plait_channel_config).  preset: PLAIT_PRESET_*.
@@ -283,6 +316,8 @@ typedef struct plait_channel_stats {
     uint64_t messages_sent;      /**< message channels */
     uint64_t messages_received;
     uint64_t messages_lost;      /**< sent, and given up */
+    uint64_t messages_missing;   /**< of the peer's, that will not come */
+    uint64_t messages_dropped;   /**< received, and dropped for newer ones (drop_oldest) */
     uint64_t send_queue;         /**< bytes taken and not acknowledged */
     uint64_t receive_queue;      /**< bytes received and not read */
     uint64_t send_limit;         /**< offset up to which the peer allows to send */
