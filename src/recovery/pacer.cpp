@@ -10,16 +10,9 @@ void Pacer::update(uint64_t rate, uint64_t cwnd, size_t mtu) {
     rate_ = std::max<uint64_t>(rate, 1);
     mtu_ = mtu;
     const uint64_t per_ms = unlimited() ? cwnd : rate_ / 1000;
+    ns_per_byte_ = 1e9 / static_cast<double>(rate_);
     quantum_ = std::max<uint64_t>(std::min(std::max<uint64_t>(2 * mtu, per_ms), cwnd / 2), mtu);
-}
-
-uint64_t Pacer::nanos(uint64_t bytes) const {
-    // 64 bits hold a GB; more than that is one very long wait either way.
-    return std::min<uint64_t>(bytes, 1u << 30) * 1'000'000'000 / rate_;
-}
-
-uint64_t Pacer::credit_ns() const {
-    return std::min(nanos(quantum_), static_cast<uint64_t>(kMaxCredit.us) * 1000);
+    credit_ns_ = std::min(nanos(quantum_), static_cast<uint64_t>(kMaxCredit.us) * 1000);
 }
 
 // A fast link waits for a whole quantum, to send it in one run. Where two packets are the quantum,
@@ -49,7 +42,7 @@ size_t Pacer::budget(Time now) const {
         const uint64_t early = (free_ns_ - at) * rate_ / 1'000'000'000;
         return std::max<uint64_t>(quantum_ - std::min(quantum_, early), mtu_);
     }
-    const uint64_t late = std::min(at - free_ns_, credit_ns());
+    const uint64_t late = std::min(at - free_ns_, credit_ns_);
     return quantum_ + late * rate_ / 1'000'000'000;
 }
 
@@ -58,7 +51,7 @@ void Pacer::on_sent(size_t bytes, Time now) {
     burst_ -= std::min<uint64_t>(burst_, bytes);
     if (unlimited() || charged == 0)
         return;
-    const uint64_t at = now.us * 1000, credit = credit_ns();
+    const uint64_t at = now.us * 1000, credit = credit_ns_;
     free_ns_ = std::max(free_ns_, at - std::min(at, credit)) + nanos(charged);
 }
 

@@ -41,8 +41,10 @@ class Pacer {
 
   private:
     bool unlimited() const { return rate_ >= kTooFastToPace; }
-    uint64_t nanos(uint64_t bytes) const; // how long the rate takes for them
-    uint64_t credit_ns() const;           // what being late is worth at most
+    // How long the rate takes for them. A multiplication: this is done for every packet.
+    uint64_t nanos(uint64_t bytes) const {
+        return static_cast<uint64_t>(static_cast<double>(bytes) * ns_per_byte_);
+    }
     // The moment from which `want` bytes may go.
     uint64_t ready_ns() const;
 
@@ -50,6 +52,8 @@ class Pacer {
     uint64_t rate_ = ~uint64_t{0};
     uint64_t quantum_ = 0;
     uint64_t free_ns_ = 0;
+    uint64_t credit_ns_ = 0; // what being late is worth at most
+    double ns_per_byte_ = 0;
     uint64_t burst_ = 0; // bytes that may go without being charged
     uint64_t mtu_;
     uint32_t burst_packets_;
