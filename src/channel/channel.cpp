@@ -57,6 +57,12 @@ void Channel::set_phase(Phase next) {
     c_.phase = next;
 }
 
+void Channel::fix(ChannelNumber number, uint64_t peer_window, uint64_t peer_max_message) {
+    PLAIT_ASSERT(c_.opened_here && c_.phase == Phase::kOpening);
+    c_.number = number;
+    send_.on_accepted(c_, peer_window, peer_max_message);
+}
+
 void Channel::set_priority(uint8_t priority_class, uint8_t weight_log2) {
     PLAIT_ASSERT(!order.prev && priority_class < 16 && weight_log2 < 16);
     c_.config.priority_class = priority_class;

@@ -58,6 +58,10 @@ class Channel {
     // The label came in a record of its own.
     void set_label(std::string_view label) { c_.more().label = label; }
 
+    // Opened here before the connection knew its role: gets its number, and what the peer takes
+    // unasked, now.
+    void fix(ChannelNumber number, uint64_t peer_window, uint64_t peer_max_message);
+
     // -- The application, sending --------------------------------------------------------------
     // Bytes: takes what fits, at least 1, or PLAIT_E_AGAIN, and Writable follows. Messages: one, whole
     // or PLAIT_E_AGAIN; PLAIT_E_TOO_BIG if the peer never takes it. PLAIT_E_STATE: finished, or
@@ -151,6 +155,7 @@ class Channel {
     ReceiveState receive_state() const { return receive_.state(); }
     bool reserved() const { return send_.reserved(); }
     bool readable() const { return receive_.readable(c_); }
+    uint64_t written() const { return send_.written(); } // the offset after what was taken
     uint64_t queued() const { return send_.written() - send_.sent(); }     // not sent yet
     uint64_t unacked() const { return send_.written() - send_.settled(); } // taken, not settled
     uint64_t unread() const { return receive_.unread(); }
