@@ -8,6 +8,7 @@
 #include "channel/config.h"
 #include "crypto/identity.h"
 #include "crypto/key_schedule.h"
+#include "link/endpoint.h"
 #include "link/state.h"
 #include "plait/transport.h"
 
@@ -29,12 +30,12 @@ struct Config {
     uint32_t max_pending_handshakes = 256;
     uint32_t max_endpoints = 64;
     uint32_t max_links_per_connection = 8;
-    uint32_t max_channels_per_peer = 256; // open at one time by the peer, a connection
+    uint32_t max_channels_per_peer = 64; // open at one time by the peer, a connection
     uint32_t max_channels = 1u << 20;     // of the whole node
     uint32_t max_packets_in_flight = 1u << 18; // a link
     uint64_t receive_memory = 64u << 20;       // of the whole node, bytes
     uint64_t connection_receive_memory = 32u << 20; // share of one connection at most, bytes
-    uint64_t initial_window = 64u << 10;
+    uint64_t initial_window = 16u << 10;
     uint64_t max_message = 16u << 20;
     Duration handshake_timeout = base::seconds(10);
     Duration idle_timeout = base::seconds(60); // 0: none
@@ -45,21 +46,7 @@ struct Config {
     std::vector<std::pair<std::string, uint8_t>> cid_sizes = {{"serial", 1}};
 };
 
-// An open endpoint, as its transport describes it.
-struct EndpointInfo {
-    std::string transport_class; // "udp", "serial", "app/ble"
-    uint32_t mtu = 1200;
-    bool fixed_mtu = false;
-    bool point_to_point = false;
-    bool loopback = false;
-    bool gso = false;
-    bool back_pressure = false;
-    uint32_t run_segments = 0; // datagrams a GSO run holds
-    uint32_t run_bytes = 0;
-    uint32_t cost = 0;
-    uint64_t rate = 0; // bytes a second, 0 unknown
-    uint16_t header_room = 0, tail_room = 0;
-};
+using EndpointInfo = link::EndpointInfo;
 
 struct ConnectConfig {
     bool accept_any_id = false; // without a peer id: take whoever answers, else CONNECTION_REQUEST
@@ -114,20 +101,20 @@ struct LinkInfo {
 struct ChannelInfo {
     uint64_t connection = 0, token = 0;
     uint32_t number = 0;
-    bool opened_here = false, accepted = false;
+    bool opened_here = false, accepted = false, requested = false, closed = false;
     channel::Config config;
     std::string label;
     channel::Stats stats;
+    uint64_t send_queue = 0, receive_queue = 0; // bytes not acknowledged, bytes not read
+    uint64_t send_limit = 0, receive_limit = 0; // offsets
     Status status = PLAIT_OK;
     uint64_t code = 0; // of a refusal, reset or stop
 };
 
-struct EndpointStats {
+struct EndpointStats : link::EndpointCounters {
     EndpointInfo info;
     bool up = true;
     uint32_t links = 0;
-    uint64_t bytes_sent = 0, bytes_received = 0, datagrams_sent = 0, datagrams_received = 0;
-    uint64_t datagrams_unknown = 0; // for no connection of ours, or forged
 };
 
 struct NodeStats {

@@ -44,7 +44,7 @@ class Node {
     const crypto::NodeId &id() const;
     NodeStats stats() const;
     void listen(AcceptConfig config);
-    void set_trace(uint64_t mask, plait_trace_fn sink, void *user);
+    void set_trace(uint64_t mask, plait_trace_fn *sink, void *user);
 
     // -- Endpoints ---------------------------------------------------------------------------
     Result<uint64_t> add_endpoint(const EndpointInfo &info);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connection/assembler.h"
+
+#include "base/assert.h"
+
+namespace plait::connection {
+
+Assembler::Assembler() : arena_(std::make_unique<uint8_t[]>(kArena)) {}
+
+uint8_t *Assembler::room(const Target &target, size_t size) {
+    PLAIT_ASSERT(size <= kMaxDatagram);
+    if (endpoint_ != target.endpoint || used_ + size > kArena || count_ == kMaxBatch)
+        flush();
+    endpoint_ = target.endpoint;
+    index_ = target.index;
+    return arena_.get() + used_;
+}
+
+bool Assembler::extends_run(const Target &target, size_t size) const {
+    if (count_ == 0 || !run_open_ || !target.endpoint->info.gso)
+        return false;
+    const plait_datagram &last = v_[count_ - 1];
+    const size_t segment = last.segment ? last.segment : last.len;
+    const link::EndpointInfo &info = target.endpoint->info;
+    const bool same_way = last.peer == target.remote && last.local == target.local && last.flags == 0 && target.flags == 0;
+    return same_way && size <= segment && segment <= 0xffff && last.len + size <= info.run_bytes &&
+           last.len / segment < info.run_segments;
+}
+
+void Assembler::commit(const Target &target, size_t size) {
+    if (extends_run(target, size)) {
+        plait_datagram &last = v_[count_ - 1];
+        if (last.segment == 0)
+            last.segment = static_cast<uint16_t>(last.len);
+        last.len += static_cast<uint32_t>(size);
+        run_open_ = size == last.segment;
+    } else {
+        plait_datagram &d = v_[count_++];
+        d = {};
+        d.data = arena_.get() + used_;
+        d.len = static_cast<uint32_t>(size);
+        d.peer = target.remote;
+        d.local = target.local;
+        d.flags = target.flags;
+        run_open_ = true;
+    }
+    used_ += size;
+}
+
+void Assembler::flush() {
+    if (count_ > 0) {
+        uint32_t taken = 0;
+        if (endpoint_->can_send() && endpoint_->parked.empty() && sink_)
+            taken = sink_->send(index_, {v_.data(), count_});
+        if (taken < count_)
+            park_from(taken);
+    }
+    count_ = 0;
+    used_ = 0;
+    run_open_ = false;
+    endpoint_ = nullptr;
+}
+
+void Assembler::park_from(size_t first) {
+    // On a line that is down nothing is kept: what was lost with it is found by loss detection.
+    if (!endpoint_->up)
+        return;
+    endpoint_->blocked = true;
+    for (size_t i = first; i < count_; i++) {
+        const plait_datagram &d = v_[i];
+        link::ParkedDatagram p;
+        p.bytes.assign(d.data, d.data + d.len);
+        p.peer = *d.peer;
+        p.has_local = d.local != nullptr;
+        if (d.local)
+            p.local = *d.local;
+        p.segment = d.segment;
+        endpoint_->parked.push_back(std::move(p));
+    }
+}
+
+bool Assembler::unpark(EndpointIndex index, link::Endpoint &endpoint) {
+    size_t done = 0;
+    while (done < endpoint.parked.size() && endpoint.can_send()) {
+        link::ParkedDatagram &p = endpoint.parked[done];
+        plait_datagram d{};
+        d.data = p.bytes.data();
+        d.len = static_cast<uint32_t>(p.bytes.size());
+        d.segment = p.segment;
+        d.peer = &p.peer;
+        d.local = p.has_local ? &p.local : nullptr;
+        if (sink_->send(index, {&d, 1}) == 0)
+            endpoint.blocked = true;
+        else
+            done++;
+    }
+    endpoint.parked.erase(endpoint.parked.begin(), endpoint.parked.begin() + static_cast<std::ptrdiff_t>(done));
+    return endpoint.parked.empty();
+}
+
+} // namespace plait::connection

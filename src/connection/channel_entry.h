@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A channel with what its connection and the application's handle add to it: key epochs, events,
+// and how it ended.
+#pragma once
+
+#include "channel/channel.h"
+#include "connection/events.h"
+#include "crypto/key_schedule.h"
+
+namespace plait::connection {
+
+// One direction's key epoch, docs/protocol.md section 3. Epoch 0 uses the handshake's cipher, later
+// ones the channel's own.
+struct Epoch {
+    uint32_t number = 0;
+    uint64_t packets = 0; // sent under it
+    bool acked = false;   // one of them was acknowledged
+};
+
+struct ChannelEntry : channel::Channel {
+    template <class... Args>
+    explicit ChannelEntry(uint32_t connection_slot, Args &&...args)
+        : channel::Channel(std::forward<Args>(args)...), connection(connection_slot) {}
+
+    uint32_t connection;
+    uint32_t slot = base::kNoSlot;
+    uint32_t index = 0;      // how many channels this side opened before it
+    bool attached = true;    // the connection still knows its number
+    bool requested = false;  // the peer's, and the application has not answered
+    bool announced = false;  // CHANNEL_REQUEST was raised
+    crypto::Cipher cipher = crypto::Cipher::kChaCha20Poly1305; // from epoch 1 on
+    Epoch send_epoch;
+    uint32_t receive_epoch = 0;
+    EventState events;
+    uint64_t token = 0;
+    Status status = PLAIT_OK;
+    uint64_t code = 0;
+
+    // How it ended, as far as the channel itself knows.
+    Status end_status() const {
+        if (phase() == channel::Phase::kRefused)
+            return PLAIT_E_REFUSED;
+        if (receive_state() == channel::ReceiveState::kReset)
+            return receive_code() == wire::kResetLoss ? PLAIT_E_LOSS : PLAIT_E_RESET;
+        if (send_state() == channel::SendState::kReset && send_code() == wire::kResetLoss)
+            return PLAIT_E_LOSS;
+        return PLAIT_OK;
+    }
+    uint64_t end_code() const { return receive_code() ? receive_code() : send_code(); }
+};
+
+} // namespace plait::connection

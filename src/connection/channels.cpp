@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Channels of a connection: numbers, opening, accepting, events, the end (docs/protocol.md section 6).
+#include "connection/connection.h"
+#include "connection/records.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+namespace {
+// Channels that the peer opens count from 0 in its own parity: 2, 4, 6... or 1, 3, 5...
+uint32_t index_of(ChannelNumber n) {
+    return n.v % 2 == 0 ? n.v / 2 - 1 : n.v / 2;
+}
+} // namespace
+
+ChannelEntry *Connection::find_channel(ChannelNumber n) {
+    const uint32_t *slot = channels_.find(n.v);
+    return slot ? &services_.channels[*slot] : nullptr;
+}
+
+ChannelNumber Connection::own_channel_number(uint32_t index) const {
+    return {role_ == Role::kInitiator ? 2 * (index + 1) : 2 * index + 1};
+}
+
+uint32_t Connection::new_channel(ChannelNumber n, const channel::Config &config, bool opened_here,
+                                 uint64_t offered_window) {
+    channel::Setup setup;
+    setup.number = n;
+    setup.config = config;
+    setup.opened_here = opened_here;
+    setup.is_control = has_keys_ && n.v == 0;
+    setup.peer_window = setup.is_control ? kControlWindow : has_keys_ ? peer_parameters_.initial_window : 0;
+    setup.peer_max_message = has_keys_ ? peer_parameters_.max_message : channel::kDefaultMaxMessage;
+    setup.own_window = setup.is_control ? kControlWindow : own_window_;
+    setup.own_max_message = config_.max_message;
+    if (!opened_here && !setup.is_control)
+        setup.peer_window = offered_window;
+    const uint32_t slot = services_.channels.emplace(slot_, setup, services_.pools, *budget_);
+    if (slot == base::kNoSlot)
+        return slot;
+    ChannelEntry &e = services_.channels[slot];
+    e.slot = slot;
+    e.cipher = config.cipher ? static_cast<crypto::Cipher>(config.cipher) : cipher_;
+    if (has_keys_)
+        channels_.put(n.v, slot);
+    if (!setup.is_control)
+        entry().open_children++;
+    return slot;
+}
+
+Result<uint32_t> Connection::open_channel(std::string_view label, const channel::Config &config, Time now) {
+    if (ended())
+        return Error{PLAIT_E_CLOSED};
+    if (const Status s = channel::check(config); s != PLAIT_OK)
+        return Error{s};
+    if (label.size() > wire::kMaxLabel)
+        return Error{PLAIT_E_TOO_BIG};
+    if (has_keys_ ? opened_ >= open_limit_ : opened_ >= kMaxEarlyChannels)
+        return Error{PLAIT_E_LIMIT};
+    if (config.cipher && !crypto::cipher_available(static_cast<crypto::Cipher>(config.cipher)))
+        return Error{PLAIT_E_UNSUPPORTED};
+    const uint32_t index = opened_;
+    const uint32_t slot = new_channel(own_channel_number(index), config, true);
+    if (slot == base::kNoSlot)
+        return Error{PLAIT_E_LIMIT};
+    opened_++;
+    ChannelEntry &e = services_.channels[slot];
+    e.index = index;
+    e.set_label(label);
+    if (!has_keys_)
+        early_channels_.push_back(slot);
+    else
+        send_label(e, now);
+    after_channel_call(e, now);
+    return slot;
+}
+
+// A label that is too long for OPEN goes ahead of it as a record.
+void Connection::send_label(ChannelEntry &e, Time now) {
+    const std::string_view label = e.label();
+    if (label.size() <= wire::kMaxInlineLabel)
+        return;
+    std::array<uint8_t, kMaxRecord> record;
+    base::Writer w(record);
+    w.varint(kLabelRecord);
+    w.varint(base::varint_size(e.number().v) + label.size());
+    w.varint(e.number().v);
+    w.bytes(base::bytes_of(label));
+    ChannelEntry &control = services_.channels[control_];
+    const Bytes part = w.written();
+    // A label that finds channel 0's buffer full is not sent: it has room for thousands.
+    (void)control.send({&part, 1}, now).ok();
+    after_channel_call(control, now);
+}
+
+Status Connection::channel_for(ChannelNumber n, ChannelEntry *&out) {
+    out = find_channel(n);
+    if (out)
+        return PLAIT_OK;
+    if (n.v == 0)
+        return PLAIT_E_PROTOCOL;
+    const uint32_t index = index_of(n);
+    if (!opened_by_peer(n))
+        return index < opened_ ? PLAIT_OK : PLAIT_E_PROTOCOL;
+    if (index >= peer_limit_)
+        return PLAIT_E_CHANNEL_LIMIT;
+    return peer_opened_.contains(index) ? PLAIT_OK : PLAIT_E_AGAIN;
+}
+
+Status Connection::peer_opens(const wire::OpenFrame &f, Time now) {
+    ChannelEntry *known = nullptr;
+    if (!opened_by_peer(f.channel) || f.channel.v == 0)
+        return PLAIT_E_PROTOCOL;
+    const Status s = channel_for(f.channel, known);
+    if (s != PLAIT_E_AGAIN)
+        return s; // open already, closed already, or one too many
+    channel::Config local;
+    local.window = config_.initial_window;
+    local.max_message = static_cast<uint32_t>(std::min<uint64_t>(config_.max_message, channel::kMaxMessageMax));
+    const channel::Config config = channel::from_open(f, local);
+    const Status sane = config.cipher && !crypto::cipher_available(static_cast<crypto::Cipher>(config.cipher))
+                            ? PLAIT_E_UNSUPPORTED
+                            : channel::check(config);
+    const uint32_t slot = new_channel(f.channel, sane == PLAIT_OK ? config : channel::Config{}, false, f.window);
+    peer_opened_.add(index_of(f.channel), index_of(f.channel) + 1u);
+    if (slot == base::kNoSlot)
+        return PLAIT_OK; // no memory for it: as if it had been refused and forgotten
+    ChannelEntry &e = services_.channels[slot];
+    if (sane != PLAIT_OK) {
+        e.refuse(static_cast<uint64_t>(wire::CloseCode::kRefused));
+        e.status = sane;
+        harvest(e, now);
+        return PLAIT_OK;
+    }
+    e.requested = true;
+    e.set_label(base::text_of(f.label));
+    const auto early = std::find_if(early_labels_.begin(), early_labels_.end(),
+                                    [&](const auto &l) { return l.first == f.channel.v; });
+    if (early != early_labels_.end()) {
+        e.set_label(early->second);
+        early_labels_.erase(early);
+    }
+    if (!f.label_follows || !e.label().empty())
+        announce_request(e);
+    return PLAIT_OK;
+}
+
+void Connection::announce_request(ChannelEntry &e) {
+    if (e.requested && !e.announced) {
+        e.announced = true;
+        raise_channel(e, PLAIT_EVENT_CHANNEL_REQUEST);
+    }
+}
+
+Status Connection::accept_channel(ChannelEntry &e, const channel::Config *config, Time now) {
+    if (!e.requested)
+        return PLAIT_E_STATE;
+    if (const Status s = e.accept(config ? *config : e.config(), now); s != PLAIT_OK)
+        return s;
+    e.requested = false;
+    after_channel_call(e, now);
+    return PLAIT_OK;
+}
+
+Status Connection::refuse_channel(ChannelEntry &e, uint64_t code, Time now) {
+    if (!e.requested)
+        return PLAIT_E_STATE;
+    e.requested = false;
+    e.refuse(code);
+    e.code = code;
+    after_channel_call(e, now);
+    return PLAIT_OK;
+}
+
+// Passes on what has happened in a channel, and puts it where it belongs: in the order of those that
+// have something to send, among those with a deadline, or away.
+void Connection::harvest(ChannelEntry &e, Time now) {
+    namespace ev = channel::event;
+    const channel::EventSet events = e.take_events();
+    if (e.slot != control_ && events) {
+        if (events & ev::kAccepted)
+            raise_channel(e, PLAIT_EVENT_CHANNEL_ACCEPTED);
+        if (events & ev::kWritable)
+            raise_channel(e, PLAIT_EVENT_WRITABLE);
+        if (events & (ev::kReadable | ev::kEnd | ev::kPeerReset | ev::kGap))
+            raise_channel(e, PLAIT_EVENT_READABLE);
+        if (events & ev::kFinished)
+            raise_channel(e, PLAIT_EVENT_FINISHED);
+        if (events & ev::kPeerStopped)
+            raise_channel(e, PLAIT_EVENT_STOPPED);
+        if (events & ev::kClosed)
+            end_channel(e, e.end_status(), e.end_code());
+    }
+    if (!e.attached)
+        return;
+    if (e.done())
+        return detach(e);
+    if (has_keys_) {
+        if (e.pending_control() || e.has_data(now))
+            order_.ready(e);
+        else
+            order_.remove(e);
+    }
+    channel_deadline_ = std::min(channel_deadline_, e.deadline());
+}
+
+void Connection::after_channel_call(ChannelEntry &e, Time now) {
+    harvest(e, now);
+    touch();
+}
+
+void Connection::end_channel(ChannelEntry &e, Status why, uint64_t code) {
+    if (e.events.closed_raised)
+        return;
+    if (e.status == PLAIT_OK)
+        e.status = why;
+    if (e.code == 0)
+        e.code = code;
+    raise_channel(e, PLAIT_EVENT_CHANNEL_CLOSED);
+}
+
+// Nothing of it is on its way any more: the number is history, the peer may open another.
+void Connection::detach(ChannelEntry &e) {
+    if (!e.attached)
+        return;
+    e.attached = false;
+    order_.remove(e);
+    channels_.erase(e.number().v);
+    detached_.push_back(e.slot);
+    if (opened_by_peer(e.number())) {
+        peer_closed_++;
+        grant_channels();
+    }
+    release_channel(e);
+}
+
+void Connection::grant_channels() {
+    while (peer_limit_ < peer_closed_ + config_.max_channels_per_peer && budget_->promise(own_window_)) {
+        peer_limit_++;
+        pending_.add({Control::kMaxChannels, 0, 0});
+    }
+}
+
+void Connection::release_channel(ChannelEntry &e) {
+    if (e.attached || !e.events.closed_read || !e.events.released)
+        return;
+    std::erase(detached_, e.slot);
+    services_.channels.erase(e.slot);
+}
+
+void Connection::tune_windows(Time now) {
+    // What arrived since the last look, taken for the rate; a window that limits the sender shows
+    // as a rate of window / RTT, and so doubles it.
+    Duration longest = base::millis(1);
+    uint64_t received = 0, send_bdp = 0;
+    for (size_t i = 0; i < link_count_; i++) {
+        const LinkEntry &l = link_at(i);
+        received += l.payload_received;
+        if (!l.recovery)
+            continue;
+        longest = std::max(longest, l.recovery->rtt().srtt());
+        send_bdp += l.recovery->controller().cwnd();
+    }
+    const Duration elapsed = now - tuned_at_;
+    if (elapsed < longest)
+        return;
+    const uint64_t fresh = received - std::min(received, tuned_received_);
+    const uint64_t receive_bdp = fresh * static_cast<uint64_t>(longest.us) / static_cast<uint64_t>(elapsed.us);
+    budget_->set_bdp(2 * std::max({receive_bdp, send_bdp, budget_->bdp() / 4}));
+    budget_->set_srtt(longest);
+    for (const auto &b : inherited_budgets_) {
+        b->set_bdp(budget_->bdp());
+        b->set_srtt(longest);
+    }
+    tuned_at_ = now;
+    tuned_received_ = received;
+}
+
+} // namespace plait::connection

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connection/cids.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+namespace {
+uint64_t random_seed(Entropy &entropy) {
+    std::array<uint8_t, 8> b;
+    entropy.fill(b);
+    return base::load_be(b.data(), b.size());
+}
+} // namespace
+
+CidTable::CidTable(Entropy &entropy) : entropy_(entropy) {}
+
+Result<uint8_t> CidTable::add_class(std::string_view name, uint8_t cid_size) {
+    for (size_t i = 0; i < classes_.size(); i++)
+        if (classes_[i].name.name() == name)
+            return static_cast<uint8_t>(i);
+    if (classes_.size() == wire::kMaxClasses || name.empty() || name.size() > wire::kMaxClassName ||
+        cid_size == 0 || cid_size > wire::kMaxCidSize)
+        return Error{PLAIT_E_LIMIT};
+    classes_.push_back({wire::CidClass::make(name, cid_size), base::FlatMap<CidOwner>(random_seed(entropy_))});
+    return static_cast<uint8_t>(classes_.size() - 1);
+}
+
+Result<wire::Cid> CidTable::issue(uint8_t cid_class, CidOwner owner) {
+    Class &c = classes_[cid_class];
+    const uint8_t size = c.name.cid_size;
+    // Of one-byte ids at most 3/4 are given out, so that a random one is soon found.
+    if (size < 4 && c.owners.size() >= (size_t{3} << (8 * size)) / 4)
+        return Error{PLAIT_E_LIMIT};
+    std::array<uint8_t, wire::kMaxCidSize> b{};
+    for (;;) {
+        entropy_.fill(MutBytes(b).first(size));
+        const wire::Cid cid = wire::Cid::from(Bytes(b).first(size));
+        if (c.owners.find(cid.value()))
+            continue;
+        c.owners.put(cid.value(), owner);
+        return cid;
+    }
+}
+
+IssuedCid *CidBook::issued(uint64_t seq) {
+    const auto it = std::find_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) { return c.seq == seq; });
+    return it == issued_.end() ? nullptr : &*it;
+}
+
+IssuedCid *CidBook::issued(LinkNumber link, uint8_t cid_class) {
+    const auto it = std::find_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) {
+        return c.link == link && c.cid_class == cid_class;
+    });
+    return it == issued_.end() ? nullptr : &*it;
+}
+
+void CidBook::drop_issued(uint64_t seq) {
+    std::erase_if(issued_, [&](const IssuedCid &c) { return c.seq == seq; });
+}
+
+Status CidBook::hold(const HeldCid &c) {
+    for (const HeldCid &have : held_) {
+        if (have.seq == c.seq)
+            return have.cid == c.cid && have.link == c.link ? PLAIT_OK : PLAIT_E_PROTOCOL;
+        if (have.link == c.link && have.cid_class == c.cid_class)
+            return PLAIT_E_PROTOCOL;
+    }
+    if (held_.size() == kMaxHeldCids)
+        return PLAIT_E_LIMIT;
+    held_.push_back(c);
+    return PLAIT_OK;
+}
+
+const HeldCid *CidBook::held(LinkNumber link, uint8_t cid_class) const {
+    const auto it = std::find_if(held_.begin(), held_.end(), [&](const HeldCid &c) {
+        return c.link == link && c.cid_class == cid_class;
+    });
+    return it == held_.end() ? nullptr : &*it;
+}
+
+void CidBook::drop_held(LinkNumber link) {
+    std::erase_if(held_, [&](const HeldCid &c) { return c.link == link; });
+}
+
+size_t CidBook::scarce_count(const CidTable &table) const {
+    return static_cast<size_t>(std::count_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) {
+        return table.cid_class(c.cid_class).cid_size <= kScarceCidSize;
+    }));
+}
+
+} // namespace plait::connection

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connection ids, docs/protocol.md section 4: the node's table of those it has issued (what arriving
+// packets are told apart by), and one connection's book of those issued and those held.
+#pragma once
+
+#include "base/entropy.h"
+#include "base/flat_map.h"
+#include "wire/frames.h"
+#include "wire/parameters.h"
+
+#include <vector>
+
+namespace plait::connection {
+
+// Ids of so few bytes are issued only on request, from a small pool.
+inline constexpr uint8_t kScarceCidSize = 2;
+inline constexpr size_t kMaxScarceCids = 4;    // a connection
+inline constexpr uint32_t kSpareLinks = 2;     // link numbers of each parity with ids in advance
+inline constexpr size_t kMaxHeldCids = 256;    // of the peer's, a connection
+
+// Whom an id belongs to.
+struct CidOwner {
+    uint32_t connection = 0;
+    LinkNumber link;
+};
+
+// All ids that this node has issued, by transport class.
+class CidTable {
+  public:
+    explicit CidTable(Entropy &entropy);
+    // The index of a class, entered with its id length if new; PLAIT_E_LIMIT beyond kMaxClasses.
+    Result<uint8_t> add_class(std::string_view name, uint8_t cid_size);
+    size_t class_count() const { return classes_.size(); }
+    const wire::CidClass &cid_class(uint8_t index) const { return classes_[index].name; }
+
+    // A fresh random id; PLAIT_E_LIMIT when too many of so few possible ones are taken.
+    Result<wire::Cid> issue(uint8_t cid_class, CidOwner owner);
+    const CidOwner *find(uint8_t cid_class, uint64_t value) const {
+        return classes_[cid_class].owners.find(value);
+    }
+    // The connection has moved to another slot.
+    void move(uint8_t cid_class, const wire::Cid &cid, uint32_t connection) {
+        if (CidOwner *owner = classes_[cid_class].owners.find(cid.value()))
+            owner->connection = connection;
+    }
+    void withdraw(uint8_t cid_class, const wire::Cid &cid) { classes_[cid_class].owners.erase(cid.value()); }
+
+  private:
+    struct Class {
+        wire::CidClass name;
+        base::FlatMap<CidOwner> owners;
+    };
+    Entropy &entropy_;
+    std::vector<Class> classes_;
+};
+
+struct IssuedCid {
+    uint64_t seq = 0;
+    LinkNumber link;
+    uint8_t cid_class = 0; // of our table
+    bool acked = false;    // the peer has it
+    wire::Cid cid;
+};
+
+struct HeldCid {
+    uint64_t seq = 0;
+    LinkNumber link;
+    uint8_t cid_class = 0; // of the peer's table
+    wire::Cid cid;
+};
+
+// One connection's ids. Sequence number 0 is the handshake's on both sides.
+class CidBook {
+  public:
+    void add_issued(const IssuedCid &c) { issued_.push_back(c); }
+    IssuedCid *issued(uint64_t seq);
+    IssuedCid *issued(LinkNumber link, uint8_t cid_class);
+    const std::vector<IssuedCid> &issued() const { return issued_; }
+    uint64_t take_seq() { return next_seq_++; }
+    void drop_issued(uint64_t seq);
+
+    // PLAIT_OK; PLAIT_E_PROTOCOL when it contradicts an earlier one; PLAIT_E_LIMIT.
+    Status hold(const HeldCid &c);
+    const HeldCid *held(LinkNumber link, uint8_t cid_class) const;
+    void drop_held(LinkNumber link);
+    size_t scarce_count(const CidTable &table) const;
+
+  private:
+    std::vector<IssuedCid> issued_;
+    std::vector<HeldCid> held_;
+    uint64_t next_seq_ = 0;
+};
+
+} // namespace plait::connection

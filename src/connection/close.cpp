@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of a connection, docs/protocol.md section 8.
+#include "connection/packet.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+Duration Connection::drain_time() const {
+    Duration longest = base::millis(100);
+    for (size_t i = 0; i < link_count_; i++)
+        if (const LinkEntry &l = link_at(i); l.recovery)
+            longest = std::max(longest, l.recovery->pto() * 3);
+    return std::min(longest, base::seconds(5));
+}
+
+void Connection::close(Status status, uint64_t code, bool by_application, std::string_view reason, Time now) {
+    if (ended())
+        return;
+    ending_.status = status;
+    ending_.code = code;
+    ending_.by_application = by_application;
+    ending_.reason = std::string(reason.substr(0, wire::kMaxReason));
+    if (!has_keys_ || !confirmed_)
+        return finish_close(now);
+    set_state(State::kClosing);
+    close_owed_ = true;
+    close_deadline_ = now + drain_time();
+    end_children(status);
+    raise_closed();
+    touch();
+}
+
+// Channels and links end with their connection, and say so before it does.
+void Connection::end_children(Status why) {
+    const Status told = why == PLAIT_OK ? PLAIT_E_CLOSED : why;
+    for_each_channel([&](uint32_t slot) {
+        ChannelEntry &e = services_.channels[slot];
+        order_.remove(e);
+        end_channel(e, told, ending_.code);
+    });
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &l = link_at(i);
+        if (l.events.closed_raised)
+            continue;
+        l.status = told;
+        raise_link(l, PLAIT_EVENT_LINK_CLOSED);
+    }
+}
+
+void Connection::raise_closed() {
+    ConnectionEntry &e = entry();
+    if (e.events.closed_raised)
+        return;
+    e.events.closed_raised = true;
+    if (e.known_to_application)
+        raise(PLAIT_EVENT_CLOSED);
+}
+
+void Connection::send_close(Time now) {
+    if (!close_owed_ || !has_keys_ || !confirmed_ || state_ == State::kClosed)
+        return;
+    close_owed_ = false;
+    wire::CloseFrame f;
+    f.code = ending_.by_peer ? static_cast<uint64_t>(wire::CloseCode::kNone) : ending_.code;
+    f.by_application = !ending_.by_peer && ending_.by_application;
+    if (!ending_.by_peer)
+        f.reason = base::bytes_of(ending_.reason);
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &l = link_at(i);
+        if (!l.recovery || !l.exists() || !endpoint_of(l).can_send() || l.recovery->ledger().full())
+            continue;
+        const size_t size = l.packet_size(endpoint_of(l));
+        if (!l.within_allowance(size))
+            continue;
+        PacketBuilder packet(*this, l, services_.channels[control_], size);
+        packet.add(f);
+        packet.finish(now);
+    }
+}
+
+// Over: nothing is sent any more. The entry stays until the application has let go of it.
+void Connection::finish_close(Time now) {
+    if (state_ == State::kClosed)
+        return;
+    set_state(State::kClosed);
+    end_children(ending_.status);
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &l = link_at(i);
+        if (l.state != link::State::kClosed)
+            l.state = link::State::kClosed;
+        l.recovery.reset();
+        l.candidate.reset();
+    }
+    for (const IssuedCid &c : cids_.issued())
+        services_.cids.withdraw(c.cid_class, c.cid);
+    cids_ = {};
+    handshake_.reset();
+    services_.keys.forget(id_);
+    root_.wipe();
+    has_keys_ = false;
+    resend_at_ = handshake_deadline_ = close_deadline_ = channel_deadline_ = kNever;
+    (void)now;
+    raise_closed();
+    touch();
+}
+
+void Connection::release_link(LinkEntry &link) {
+    if (!link.events.closed_read || !link.events.released || link.state != link::State::kClosed)
+        return;
+    for (size_t i = 0; i < link_count_; i++) {
+        if (links_[i] != link.slot)
+            continue;
+        links_[i] = links_[--link_count_];
+        break;
+    }
+    endpoint_of(link).links--;
+    services_.links.erase(link.slot);
+}
+
+} // namespace plait::connection

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a connection is told by its node.
+#pragma once
+
+#include "base/time.h"
+
+#include <cstdint>
+
+namespace plait::connection {
+
+// Bounds of one connection that no configuration raises.
+inline constexpr size_t kMaxLinks = 16;
+inline constexpr uint32_t kMaxEarlyChannels = 64; // opened before the handshake is over
+inline constexpr size_t kMaxEarlyLabels = 64;
+inline constexpr Duration kFirstResend = base::millis(250); // of a handshake message
+inline constexpr Duration kLongestResend = base::seconds(2);
+inline constexpr Duration kMaxAckDelay = base::millis(5);
+inline constexpr uint64_t kControlWindow = 16 << 10; // of channel 0, bytes
+
+struct Config {
+    uint32_t max_links = 8;
+    uint32_t max_channels_per_peer = 64;
+    uint32_t max_packets_in_flight = 1u << 18;
+    uint64_t receive_memory = 32u << 20; // share of the node's
+    uint64_t initial_window = 16u << 10;
+    uint64_t max_message = 16u << 20;
+    Duration handshake_timeout = base::seconds(10);
+    Duration idle_timeout = base::seconds(60);
+    Duration keepalive{0};
+    Duration dormancy_timeout = base::seconds(60);
+    bool accept_at_once = false;
+};
+
+} // namespace plait::connection

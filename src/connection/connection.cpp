@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making a connection, its states, and small questions.
+#include "connection/connection.h"
+
+namespace plait::connection {
+
+const char *to_string(State s) {
+    switch (s) {
+    case State::kDialing: return "dialing";
+    case State::kAnswering: return "answering";
+    case State::kRequested: return "requested";
+    case State::kConnected: return "connected";
+    case State::kDormant: return "dormant";
+    case State::kClosing: return "closing";
+    case State::kDraining: return "draining";
+    case State::kClosed: return "closed";
+    }
+    return "?";
+}
+
+bool may_change(State from, State to) {
+    switch (from) {
+    case State::kDialing:
+    case State::kAnswering:
+        return to == State::kRequested || to == State::kConnected || to >= State::kClosing;
+    case State::kRequested: return to == State::kDialing || to == State::kConnected || to >= State::kClosing;
+    case State::kConnected: return to == State::kDormant || to >= State::kClosing;
+    case State::kDormant: return to == State::kConnected || to >= State::kClosing;
+    case State::kClosing:
+    case State::kDraining: return to == State::kClosed;
+    case State::kClosed: return false;
+    }
+    return false;
+}
+
+ConnectionEntry::ConnectionEntry(std::unique_ptr<Connection> c) : connection(std::move(c)) {}
+ConnectionEntry::~ConnectionEntry() = default;
+
+Services::Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max_connections,
+                   uint32_t max_links, uint32_t max_channels, uint32_t max_endpoints, uint64_t receive_memory)
+    : config(c), local(l), reset_key(std::move(reset)), connections(max_connections), links(max_links),
+      channels(max_channels), endpoints(max_endpoints), budget(receive_memory), cids(l.entropy) {}
+
+Connection::Connection(Services &services, const Config &config, Time now)
+    : services_(services), config_(config), id_(services.next_connection_id++),
+      began_(now), budget_(std::make_unique<channel::ConnectionBudget>(services.budget, config.receive_memory)),
+      last_authentic_(now), last_sent_(now) {}
+
+Connection::~Connection() {
+    services_.keys.forget(id_);
+    for (const IssuedCid &c : cids_.issued())
+        services_.cids.withdraw(c.cid_class, c.cid);
+    for (size_t i = 0; i < link_count_; i++) {
+        endpoint_of(link_at(i)).links--;
+        services_.links.erase(links_[i]);
+    }
+    const auto erase = [&](uint32_t slot) {
+        order_.remove(services_.channels[slot]);
+        services_.channels.erase(slot);
+    };
+    for_each_channel(erase);
+    for (const uint32_t slot : detached_)
+        erase(slot);
+    if (control_ != base::kNoSlot)
+        erase(control_);
+}
+
+void Connection::set_slot(uint32_t slot) {
+    slot_ = slot;
+    for (size_t i = 0; i < link_count_; i++)
+        link_at(i).connection = slot;
+    for_each_channel([&](uint32_t c) { services_.channels[c].connection = slot; });
+    for (const uint32_t c : detached_)
+        services_.channels[c].connection = slot;
+    if (control_ != base::kNoSlot)
+        services_.channels[control_].connection = slot;
+    for (const IssuedCid &c : cids_.issued())
+        services_.cids.move(c.cid_class, c.cid, slot);
+}
+
+void Connection::set_state(State next) {
+    if (next == state_)
+        return;
+    PLAIT_ASSERT(may_change(state_, next));
+    state_ = next;
+}
+
+void Connection::raise(uint32_t type) {
+    services_.events.raise(entry().events, Source::kConnection, slot_, type);
+    entry().known_to_application = true;
+}
+
+void Connection::raise_channel(ChannelEntry &e, uint32_t type) {
+    e.events.pending |= uint64_t{1} << type;
+    if (type == PLAIT_EVENT_CHANNEL_CLOSED)
+        e.events.closed_raised = true;
+    // What belongs to a connection that the application has not accepted waits with it.
+    if (state_ != State::kRequested && state_ != State::kAnswering)
+        services_.events.enqueue(e.events, Source::kChannel, e.slot);
+}
+
+void Connection::raise_link(LinkEntry &link, uint32_t type) {
+    if (type == PLAIT_EVENT_LINK_CLOSED)
+        link.events.closed_raised = true;
+    link.events.pending |= uint64_t{1} << type;
+    if (state_ != State::kRequested && state_ != State::kAnswering)
+        services_.events.enqueue(link.events, Source::kLink, link.slot);
+}
+
+LinkEntry *Connection::find_link(LinkNumber number) {
+    for (size_t i = 0; i < link_count_; i++)
+        if (LinkEntry &l = link_at(i); l.has_number && l.number == number && l.state != link::State::kClosed)
+            return &l;
+    return nullptr;
+}
+
+size_t Connection::live_links() const {
+    size_t n = 0;
+    for (size_t i = 0; i < link_count_; i++)
+        n += link_at(i).live();
+    return n;
+}
+
+Duration Connection::dormancy_left(Time now) const {
+    const Time end = dormant_since_ + config_.dormancy_timeout;
+    return state_ == State::kDormant && end > now ? end - now : Duration{};
+}
+
+void Connection::check_invariants() const {
+    PLAIT_ASSERT(link_count_ <= kMaxLinks);
+    PLAIT_ASSERT(has_keys_ || state_ == State::kDialing || state_ == State::kAnswering ||
+                 state_ == State::kRequested || state_ >= State::kClosing);
+    for (size_t i = 0; i < link_count_; i++) {
+        const LinkEntry &l = link_at(i);
+        PLAIT_ASSERT(l.connection == slot_ && l.slot == links_[i]);
+        PLAIT_ASSERT(!l.live() || (l.has_number && l.peer_cid.len > 0));
+    }
+    PLAIT_ASSERT(state_ != State::kDormant || live_links() == 0);
+    for_each_channel([&](uint32_t slot) { PLAIT_ASSERT(services_.channels[slot].connection == slot_); });
+}
+
+} // namespace plait::connection

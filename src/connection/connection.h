@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+// A connection: an authenticated, encrypted association of two nodes over 0..n links
+// (docs/protocol.md). Its verbs live in files of their own:
+//
+//   connection.cpp  making, state, small questions      receive.cpp   packets in, frames dispatched
+//   establish.cpp   handshake messages, confirmation    frames.cpp    the connection-wide frames
+//   links.cpp       join, validation, connection ids    settle.cpp    ACKs, losses, late ACKs
+//   paths.cpp       suspicion, death, address change    send.cpp      what goes next, on which link
+//   channels.cpp    open, accept, end                   packet.cpp    one packet built and sealed
+//   timers.cpp      the one deadline                    close.cpp     the end
+//
+//   kDialing ----RESP----> kConnected <----> kDormant
+//   kAnswering --1-RTT--> (kRequested) --^      |
+//        \________________________\____________\____> kClosing / kDraining ---> kClosed
+#pragma once
+
+#include "base/range_set.h"
+#include "channel/send_order.h"
+#include "connection/control.h"
+#include "connection/services.h"
+#include "wire/read_frames.h"
+
+#include <span>
+#include <string>
+
+namespace plait::connection {
+
+class PacketBuilder;
+
+enum class State : uint8_t {
+    kDialing,   // INIT (or FIN) sent
+    kAnswering, // RESP sent, the initiator not yet proven
+    kRequested, // proven, the application has not accepted
+    kConnected,
+    kDormant,  // no link lives
+    kClosing,  // CLOSE sent, repeated at need
+    kDraining, // CLOSE received
+    kClosed,
+};
+const char *to_string(State s);
+bool may_change(State from, State to);
+
+// How a packet came in.
+struct Arrival {
+    EndpointIndex endpoint;
+    const plait_addr *remote;
+    const plait_addr *local; // or nullptr
+    uint8_t ecn = 0;
+    Time time;
+};
+
+struct ConnectionStats {
+    uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0;
+    uint64_t packets_lost = 0, packets_spurious = 0, bytes_reinjected = 0, auth_failures = 0;
+    Duration handshake_time{};
+};
+
+// How it ended.
+struct Ending {
+    Status status = PLAIT_OK;
+    uint64_t code = 0;
+    bool by_peer = false;
+    bool by_application = false;
+    std::string reason;
+};
+
+class Connection {
+  public:
+    Connection(Services &services, const Config &config, Time now);
+    ~Connection();
+    Connection(const Connection &) = delete;
+    Connection &operator=(const Connection &) = delete;
+
+    // -- making (establish.cpp)
+    // Dials; the first INIT goes out with the next drain.
+    Status dial(const crypto::NodeId *peer, EndpointIndex endpoint, const plait_addr &remote, Time now);
+    // Takes a verified INIT's handshake and answers it.
+    Status answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size, Time now);
+    void on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from, Time now);
+    // The same INIT again: the cached RESP goes out again, also to another source address.
+    void repeat_answer(const Arrival &from, Time now);
+    // Sends the pending INIT once more at once, to this address (both dial at once).
+    void redial_to(const Arrival &from, Time now);
+    Status approve(Time now);                // of a request, or of an XX responder
+    void refuse(uint64_t code, Time now);
+    // Goes on in this connection's place: the other was confirmed, this one was only dialing.
+    void inherit(Connection &dialing);
+    void set_slot(uint32_t slot);
+
+    // -- in and out
+    // A short packet for the connection id that belongs to `owner`. It is decrypted in place.
+    void receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now);
+    void drain(Time now);
+    Time deadline(Time now);
+    void on_timer(Time now);
+
+    // -- the application's verbs
+    void close(Status status, uint64_t code, bool by_application, std::string_view reason, Time now);
+    Result<uint32_t> add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost, Time now);
+    void close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now);
+    Result<uint32_t> open_channel(std::string_view label, const channel::Config &config, Time now);
+    Status accept_channel(ChannelEntry &entry, const channel::Config *config, Time now);
+    Status refuse_channel(ChannelEntry &entry, uint64_t code, Time now);
+    // After any call on a channel: its events, its place in the send order.
+    void after_channel_call(ChannelEntry &entry, Time now);
+
+    // Frees the channel's slot if both sides of it are done: protocol and application.
+    void release_channel(ChannelEntry &entry);
+    void release_link(LinkEntry &link);
+
+    // -- what the node tells
+    void link_down(LinkEntry &link, Status why, Time now);
+    void link_up(LinkEntry &link, Time now);
+    void link_mtu(LinkEntry &link, uint32_t mtu);
+    void endpoint_gone(EndpointIndex endpoint, Status why, Time now);
+    // Probes every link at once; `forgive`: the time passed counts for nothing.
+    void probe_all(bool forgive, Time now);
+
+    // -- questions
+    State state() const { return state_; }
+    bool established() const { return has_keys_; }
+    bool confirmed() const { return confirmed_; }
+    bool ended() const { return state_ >= State::kClosing; }
+    uint32_t slot() const { return slot_; }
+    Role role() const { return role_; }
+    const crypto::NodeId &peer() const { return peer_; }
+    bool peer_known() const { return peer_known_; }
+    bool initiated() const { return initiated_; }
+    uint64_t ephemeral_tag() const { return ephemeral_tag_; }
+    crypto::Cipher cipher() const { return cipher_; }
+    const crypto::Root &root() const { return root_; }
+    const Ending &ending() const { return ending_; }
+    const ConnectionStats &stats() const { return stats_; }
+    const Config &config() const { return config_; }
+    std::span<const uint32_t> links() const { return {links_.data(), link_count_}; }
+    size_t live_links() const;
+    size_t channel_count() const { return channels_.size() + early_channels_.size() - (control_ != base::kNoSlot); }
+    template <class F>
+    void for_each_channel(F &&f) const {
+        channels_.for_each([&](uint64_t, uint32_t slot) {
+            if (slot != control_)
+                f(slot);
+        });
+        for (const uint32_t slot : early_channels_)
+            f(slot);
+    }
+    uint64_t receive_memory() const { return budget_->used(); }
+    Duration dormancy_left(Time now) const;
+    void check_invariants() const;
+
+  private:
+    friend struct FrameHandler;
+    friend class PacketBuilder;
+
+    void set_state(State next);
+    void touch() { services_.hooks->touch(slot_); }
+    ConnectionEntry &entry() { return services_.connections[slot_]; }
+    void raise(uint32_t type);
+    void raise_channel(ChannelEntry &entry, uint32_t type);
+    void raise_link(LinkEntry &link, uint32_t type);
+    LinkEntry &link_at(size_t i) { return services_.links[links_[i]]; }
+    const LinkEntry &link_at(size_t i) const { return services_.links[links_[i]]; }
+    EndpointEntry &endpoint_of(const link::Link &l) { return services_.endpoints[l.endpoint.v]; }
+    LinkEntry *find_link(LinkNumber number);
+
+    // establish.cpp
+    void promise_channels();
+    wire::Parameters my_parameters(uint8_t handshake_class) const;
+    void establish(Handshake &handshake, LinkEntry &link, Time now);
+    void become_connected(Time now);
+    void confirm(Time now);
+    void fix_numbers(Time now);
+    void send_handshake(Time now);
+    void send_long(Bytes packet, LinkEntry &link);
+    bool xx_fin_pending() const;
+    void fail_handshake(Status why, Time now);
+
+    // links.cpp
+    LinkEntry *new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote);
+    void start_recovery(LinkEntry &link, Time now);
+    LinkEntry *join_by_peer(const CidOwner &owner, const Arrival &from, Time now);
+    void issue_spares();
+    Status issue_cid(LinkNumber number, uint8_t cid_class);
+    void progress_waiting(Time now);
+    bool bind_number(LinkEntry &link);
+    int peer_class_of(uint8_t my_class) const;
+    bool is_own_number(LinkNumber n) const { return (n.v & 1) == static_cast<uint32_t>(role_); }
+    void fix_link_class(LinkEntry &link);
+    void start_validation(link::Validation &v, Time now);
+    void on_validated(LinkEntry &link, Time now);
+    void forget_link(LinkEntry &link);
+
+    // paths.cpp
+    void set_link_state(LinkEntry &link, link::State next, Status why, Time now);
+    void suspect(LinkEntry &link, Status why, Time now);
+    void declare_dead(LinkEntry &link, Status why, Time now);
+    void recover(LinkEntry &link, Time now);
+    void reinject_all(LinkEntry &link, Time now);
+    void on_other_address(LinkEntry &link, const Arrival &from, size_t size, Time now);
+    void on_response(LinkEntry &link, const wire::ChallengeBytes &data, Time now);
+    void decide_candidate(LinkEntry &link, Time now);
+    void check_dormancy(Time now);
+    bool other_good(const LinkEntry &link) const;
+    void link_timers(LinkEntry &link, Time now);
+    Time link_deadline(LinkEntry &link, Time now);
+
+    // receive.cpp
+    struct Opened;
+    bool open_packet(const CidOwner &owner, MutBytes packet, Opened &out);
+    bool open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
+                          LinkNumber link, ChannelEntry *entry);
+    void on_authentic(Opened &opened, const Arrival &from, Time now);
+    Status dispatch(Opened &opened, LinkEntry &link, Time now, bool &eliciting);
+    void close_for_error(Status s, Time now);
+
+    // frames.cpp
+    Status on_control_stream(Time now);
+    Status on_new_cid(const wire::NewCidFrame &f, Time now);
+    Status on_retire_cid(const wire::RetireCidFrame &f);
+    Status on_cid_request(const wire::CidRequestFrame &f);
+    Status on_link_state(const wire::LinkStateFrame &f, Time now);
+    Status on_link_close(const wire::LinkCloseFrame &f, Time now);
+    Status on_max_channels(const wire::MaxChannelsFrame &f);
+    void on_close_frame(const wire::CloseFrame &f, Time now);
+    Status on_label(Bytes body, Time now);
+
+    // channels.cpp
+    ChannelEntry *find_channel(ChannelNumber n);
+    uint32_t new_channel(ChannelNumber n, const channel::Config &config, bool opened_here,
+                         uint64_t offered_window = 0);
+    ChannelNumber own_channel_number(uint32_t index) const;
+    bool opened_by_peer(ChannelNumber n) const { return (n.v & 1) != (role_ == Role::kInitiator ? 0u : 1u); }
+    Status peer_opens(const wire::OpenFrame &f, Time now);
+    // PLAIT_OK with nullptr: closed already, ignore. PLAIT_E_AGAIN: not open yet.
+    Status channel_for(ChannelNumber n, ChannelEntry *&out);
+    void announce_request(ChannelEntry &entry);
+    void grant_channels();
+    void harvest(ChannelEntry &entry, Time now);
+    void end_channel(ChannelEntry &entry, Status why, uint64_t code);
+    void detach(ChannelEntry &entry);
+    void send_label(ChannelEntry &entry, Time now);
+    void tune_windows(Time now);
+
+    // settle.cpp
+    Status on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time now);
+    void settle(LinkEntry &link, Time now);
+    void settle_data(const recovery::SentPacket &p, Time now);
+    void settle_acked(const recovery::SentPacket &p, Time now);
+    void settle_lost(const recovery::SentPacket &p, bool reinject, Time now);
+    void control_acked(const ControlItem &item, Time now);
+    void control_lost(const ControlItem &item, Time now);
+
+    // send.cpp
+    void send_data(Time now);
+    bool send_control(Time now);
+    void send_link_frames(LinkEntry &link, Time now);
+    void send_validation(LinkEntry &link, Time now);
+    void send_probes(LinkEntry &link, Time now);
+    void send_acks(Time now);
+    bool send_some(ChannelEntry &entry, LinkEntry &link, Time now);
+    void add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now);
+    void add_pending_control(PacketBuilder &packet);
+    bool write_item(PacketBuilder &packet, const ControlItem &item);
+    LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now);
+    bool can_send(LinkEntry &link, Time now);
+    Duration forward_delay(const LinkEntry &link) const;
+    Duration time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time now);
+    LinkEntry *fastest_link();
+    void advance_epoch(ChannelEntry &entry);
+
+    // close.cpp
+    void send_close(Time now);
+    void finish_close(Time now);
+    void end_children(Status why);
+    void raise_closed();
+    Duration drain_time() const;
+
+    // timers.cpp
+    Time idle_deadline() const;
+
+    Services &services_;
+    Config config_;
+    uint32_t slot_ = base::kNoSlot;
+    uint64_t id_; // names its keys in the cache
+    State state_ = State::kDialing;
+    Role role_ = Role::kInitiator;
+    bool initiated_ = false; // began here, by the application
+    bool peer_known_ = false;
+    bool has_keys_ = false;
+    bool confirmed_ = false;
+    bool blocked_on_window_ = false; // the last drain stopped for congestion, not for lack of data
+    crypto::NodeId peer_;
+    crypto::Root root_;
+    crypto::HeaderKey send_mask_, receive_mask_;
+    crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
+    wire::Parameters peer_parameters_;
+    size_t my_class_count_ = 0;
+
+    Handshake::Pointer handshake_;
+    uint64_t ephemeral_tag_ = 0;
+    Time began_, resend_at_ = kNever, handshake_deadline_ = kNever;
+    Duration resend_interval_ = kFirstResend;
+    size_t answer_limit_ = 0; // bytes that the initiator's address may get before it is proven
+
+    std::array<uint32_t, kMaxLinks> links_{};
+    size_t link_count_ = 0;
+    uint32_t next_own_link_ = 0, next_peer_link_ = 0; // numbers of each parity not used yet
+    CidBook cids_;
+
+    base::FlatMap<uint32_t> channels_; // number -> slot
+    std::vector<uint32_t> early_channels_; // opened before the roles, and so numbers, are fixed
+    std::vector<uint32_t> detached_;       // over, but the application still holds the handle
+    std::vector<std::pair<uint32_t, std::string>> early_labels_; // LABEL came before OPEN
+    uint32_t control_ = base::kNoSlot;
+    uint32_t opened_ = 0;                  // by us, in its life
+    uint64_t open_limit_ = 0;              // the peer's MAX_CHANNELS
+    base::RangeSet peer_opened_;           // indices that the peer has used
+    uint64_t peer_closed_ = 0, peer_limit_ = 0;
+    channel::SendOrder order_;
+    std::unique_ptr<channel::ConnectionBudget> budget_;
+    std::vector<std::unique_ptr<channel::ConnectionBudget>> inherited_budgets_;
+    uint64_t own_window_ = 0; // bytes that the peer may send on a new channel, unasked
+    Time channel_deadline_ = kNever;
+    Time tuned_at_;
+    uint64_t tuned_received_ = 0;
+
+    ControlQueue pending_;
+    ControlLog log_;
+
+    Time last_authentic_, last_sent_;
+    Time dormant_since_, close_deadline_ = kNever;
+    bool close_owed_ = false;
+    uint32_t close_trigger_ = 0; // packets that came since CLOSE was sent
+    Ending ending_;
+    ConnectionStats stats_;
+};
+
+} // namespace plait::connection

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connection/control.h"
+
+namespace plait::connection {
+
+void ControlQueue::add(const ControlItem &item) {
+    for (size_t i = 0; i < queue_.size(); i++)
+        if (queue_[i] == item)
+            return;
+    queue_.push_back(item);
+}
+
+uint32_t ControlLog::add(uint32_t cookie, const ControlItem &item) {
+    uint32_t cell = free_;
+    if (cell != kNone) {
+        free_ = cells_[cell - 1].next;
+    } else {
+        cells_.emplace_back();
+        cell = static_cast<uint32_t>(cells_.size());
+    }
+    cells_[cell - 1] = {item, cookie};
+    return cell;
+}
+
+} // namespace plait::connection

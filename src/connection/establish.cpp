@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// From INIT to a confirmed connection, docs/protocol.md section 2.
+#include "connection/connection.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+// Sets memory aside for the channels that the peer may open: a 32nd of what is left, so that many
+// connections find some; never windows under the floor.
+void Connection::promise_channels() {
+    const uint64_t share = budget_->left() / 32;
+    own_window_ = config_.initial_window;
+    uint64_t n = std::max<uint32_t>(config_.max_channels_per_peer, 1);
+    if (n * own_window_ > share)
+        own_window_ = std::clamp(share / n, channel::kWindowFloor, std::max(config_.initial_window, channel::kWindowFloor));
+    n = std::min(n, std::max<uint64_t>(share / own_window_, 1));
+    peer_limit_ = budget_->promise(n * own_window_) ? n : 0;
+}
+
+wire::Parameters Connection::my_parameters(uint8_t handshake_class) const {
+    wire::Parameters p;
+    p.class_count = std::min(services_.cids.class_count(), wire::kMaxClasses);
+    for (size_t i = 0; i < p.class_count; i++)
+        p.classes[i] = services_.cids.cid_class(static_cast<uint8_t>(i));
+    p.handshake_class = handshake_class;
+    p.max_channels = peer_limit_;
+    p.initial_window = own_window_;
+    p.max_message = config_.max_message;
+    p.max_links = config_.max_links;
+    p.max_ack_delay_us = static_cast<uint64_t>(kMaxAckDelay.us);
+    p.idle_timeout_ms = static_cast<uint64_t>(config_.idle_timeout.us / 1000);
+    p.dormancy_timeout_ms = static_cast<uint64_t>(config_.dormancy_timeout.us / 1000);
+    p.time_ms = services_.wall_ms;
+    uint8_t dice;
+    services_.local.entropy.fill({&dice, 1});
+    p.grease = dice < 64 ? 31u * (1u + dice) + 27u : 0; // one in four
+    return p;
+}
+
+Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint, const plait_addr &remote, Time now) {
+    LinkEntry *link = new_link({0}, endpoint, remote);
+    if (!link)
+        return PLAIT_E_LIMIT;
+    link->begun_here = true;
+    link->has_number = true;
+    const uint8_t cls = services_.endpoints[endpoint.v].cid_class;
+    const auto cid = services_.cids.issue(cls, {slot_, {0}});
+    if (!cid.ok())
+        return cid.status();
+    my_class_count_ = services_.cids.class_count();
+    cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
+    promise_channels();
+    auto handshake = Handshake::dial(services_.local, peer, *cid, my_parameters(cls));
+    if (!handshake.ok())
+        return handshake.status();
+    handshake_ = std::move(*handshake);
+    initiated_ = true;
+    if (peer) {
+        peer_ = *peer;
+        peer_known_ = true;
+    }
+    ephemeral_tag_ = handshake_->ephemeral_tag();
+    resend_at_ = now;
+    handshake_deadline_ = now + config_.handshake_timeout;
+    return PLAIT_OK;
+}
+
+Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size, Time now) {
+    role_ = Role::kResponder;
+    set_state(State::kAnswering);
+    LinkEntry *link = new_link({0}, from.endpoint, *from.remote);
+    if (!link)
+        return PLAIT_E_LIMIT;
+    link->has_number = true;
+    link->has_local = from.local != nullptr;
+    if (from.local)
+        link->local = *from.local;
+    const uint8_t cls = endpoint_of(*link).cid_class;
+    const auto cid = services_.cids.issue(cls, {slot_, {0}});
+    if (!cid.ok())
+        return cid.status();
+    my_class_count_ = services_.cids.class_count();
+    cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
+    handshake_ = std::move(handshake);
+    ephemeral_tag_ = handshake_->ephemeral_tag();
+    promise_channels();
+    if (const Status s = handshake_->respond(*cid, my_parameters(cls)); s != PLAIT_OK)
+        return s;
+    answer_limit_ = init_size;
+    if (handshake_->peer_known()) {
+        peer_ = handshake_->peer();
+        peer_known_ = true;
+    }
+    if (handshake_->complete())
+        establish(*handshake_, *link, now);
+    resend_at_ = now;
+    handshake_deadline_ = now + config_.handshake_timeout;
+    return PLAIT_OK;
+}
+
+void Connection::repeat_answer(const Arrival &from, Time now) {
+    if (state_ != State::kAnswering || link_count_ == 0)
+        return;
+    // The initiator may have moved, or dial several of our addresses: the newest source is answered.
+    LinkEntry &link = link_at(0);
+    link.endpoint = from.endpoint;
+    link.remote = *from.remote;
+    link.has_local = from.local != nullptr;
+    if (from.local)
+        link.local = *from.local;
+    resend_at_ = now;
+    touch();
+}
+
+void Connection::redial_to(const Arrival &from, Time now) {
+    if (state_ != State::kDialing || !handshake_ || handshake_->complete() || link_count_ == 0)
+        return;
+    LinkEntry &link = link_at(0);
+    // The same INIT may only go to addresses of the class that its connection id belongs to.
+    if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
+        return;
+    if (!link::same_address(link.remote, *from.remote)) {
+        endpoint_of(link).links--;
+        link.endpoint = from.endpoint;
+        link.remote = *from.remote;
+        link.has_local = false;
+        endpoint_of(link).links++;
+    }
+    resend_at_ = now;
+    touch();
+}
+
+void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from, Time now) {
+    if (!handshake_ || handshake_->complete())
+        return;
+    Status s = PLAIT_E_STATE;
+    if (header.type == wire::LongType::kResp && handshake_->role() == Role::kInitiator)
+        s = handshake_->on_resp(packet);
+    else if (header.type == wire::LongType::kFin && handshake_->role() == Role::kResponder)
+        s = handshake_->on_fin(packet);
+    if (s == PLAIT_E_VERSION)
+        return fail_handshake(s, now);
+    if (s != PLAIT_OK)
+        return; // forged, or not for now: as if it had not come
+    LinkEntry &link = link_at(0);
+    link.remote = *from.remote;
+    link.has_local = from.local != nullptr;
+    if (from.local)
+        link.local = *from.local;
+    peer_ = handshake_->peer();
+    peer_known_ = true;
+    resend_at_ = kNever;
+    if (handshake_->awaits_approval()) {
+        set_state(State::kRequested);
+        if (config_.accept_at_once)
+            approve(now);
+        else
+            raise(PLAIT_EVENT_CONNECTION_REQUEST);
+        return;
+    }
+    establish(*handshake_, link, now);
+    confirm(now);
+}
+
+// The keys are there: derives what hangs on them and opens channel 0 and link 0.
+void Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
+    Established e = handshake.take();
+    role_ = e.role;
+    root_ = std::move(e.root);
+    cipher_ = e.cipher;
+    peer_ = e.peer;
+    peer_known_ = true;
+    peer_parameters_ = e.peer_parameters;
+    send_mask_ = crypto::derive_header_key(root_, role_);
+    receive_mask_ = crypto::derive_header_key(root_, base::other(role_));
+    has_keys_ = true;
+    next_own_link_ = role_ == Role::kInitiator ? 2 : 1;
+    next_peer_link_ = role_ == Role::kInitiator ? 1 : 2;
+    open_limit_ = peer_parameters_.max_channels;
+    config_.max_links = static_cast<uint32_t>(
+        std::clamp<uint64_t>(std::min<uint64_t>(config_.max_links, peer_parameters_.max_links), 1, kMaxLinks));
+    const auto smaller = [](Duration mine, uint64_t peers_ms) {
+        const Duration theirs = base::millis(static_cast<int64_t>(std::min<uint64_t>(peers_ms, 1u << 30)));
+        return mine.us == 0 ? theirs : theirs.us == 0 ? mine : std::min(mine, theirs);
+    };
+    config_.idle_timeout = smaller(config_.idle_timeout, peer_parameters_.idle_timeout_ms);
+    config_.dormancy_timeout = smaller(config_.dormancy_timeout, peer_parameters_.dormancy_timeout_ms);
+    link.peer_cid = e.peer_cid;
+    link.issued_seq = 0;
+    link.peer_class = static_cast<uint8_t>(std::min<uint64_t>(peer_parameters_.handshake_class, 255));
+    cids_.hold({0, {0}, link.peer_class, e.peer_cid});
+    start_recovery(link, now);
+    channel::Config control = channel::stream();
+    control.window = kControlWindow;
+    control_ = new_channel({0}, control, role_ == Role::kInitiator);
+    stats_.handshake_time = now - began_;
+}
+
+void Connection::confirm(Time now) {
+    if (confirmed_)
+        return;
+    confirmed_ = true;
+    last_authentic_ = now;
+    if (!services_.hooks->on_confirmed(*this, now))
+        return;
+    services_.counters.handshakes_done++;
+    handshake_deadline_ = kNever;
+    if (role_ == Role::kResponder)
+        resend_at_ = kNever;
+    LinkEntry &link = link_at(0);
+    link.validated = true;
+    fix_numbers(now);
+    if (role_ == Role::kInitiator || initiated_)
+        return become_connected(now);
+    set_state(State::kRequested);
+    entry().known_to_application = true;
+    if (config_.accept_at_once) // the listen configuration does not ask
+        approve(now);
+    else
+        raise(PLAIT_EVENT_CONNECTION_REQUEST);
+}
+
+// Numbers of channels and links depend on the role; what was opened before gets its own now.
+void Connection::fix_numbers(Time now) {
+    for (const uint32_t slot : early_channels_) {
+        ChannelEntry &e = services_.channels[slot];
+        e.fix(own_channel_number(e.index), peer_parameters_.initial_window, peer_parameters_.max_message);
+        channels_.put(e.number().v, slot);
+    }
+    std::vector<uint32_t> early;
+    early.swap(early_channels_);
+    for (const uint32_t slot : early) {
+        send_label(services_.channels[slot], now);
+        after_channel_call(services_.channels[slot], now);
+    }
+}
+
+Status Connection::approve(Time now) {
+    if (state_ != State::kRequested)
+        return PLAIT_E_STATE;
+    if (handshake_ && handshake_->awaits_approval()) {
+        if (const Status s = handshake_->make_fin(); s != PLAIT_OK) {
+            fail_handshake(s, now);
+            return s;
+        }
+        set_state(State::kDialing);
+        establish(*handshake_, link_at(0), now);
+        // FIN goes out again until the peer is heard under the new keys.
+        resend_at_ = now;
+        resend_interval_ = kFirstResend;
+        confirm(now);
+        return PLAIT_OK;
+    }
+    become_connected(now);
+    return PLAIT_OK;
+}
+
+void Connection::refuse(uint64_t code, Time now) {
+    close(PLAIT_E_REFUSED, code, true, "", now);
+}
+
+void Connection::become_connected(Time now) {
+    set_state(State::kConnected);
+    raise(PLAIT_EVENT_CONNECTED);
+    LinkEntry &link = link_at(0);
+    if (link.state == link::State::kWaiting)
+        set_link_state(link, link::State::kGood, PLAIT_OK, now);
+    // What came while the application had not accepted.
+    for (size_t i = 0; i < link_count_; i++)
+        services_.events.enqueue(link_at(i).events, Source::kLink, links_[i]);
+    for_each_channel([&](uint32_t slot) {
+        services_.events.enqueue(services_.channels[slot].events, Source::kChannel, slot);
+    });
+    if (role_ == Role::kInitiator)
+        link.probes_owed = 1; // a 1-RTT packet at once: it confirms the responder's side
+    issue_spares();
+    progress_waiting(now);
+    touch();
+}
+
+void Connection::inherit(Connection &dialing) {
+    initiated_ = true;
+    config_.keepalive = dialing.config_.keepalive;
+    early_channels_.swap(dialing.early_channels_);
+    inherited_budgets_.push_back(std::move(dialing.budget_)); // those channels draw on it
+    dialing.budget_ = std::make_unique<channel::ConnectionBudget>(services_.budget, 0);
+    opened_ = dialing.opened_;
+    for (const uint32_t slot : early_channels_)
+        services_.channels[slot].connection = slot_;
+    // The links that the application added beside the dialed one wait for their numbers here.
+    size_t kept = 0;
+    for (size_t i = 0; i < dialing.link_count_; i++) {
+        LinkEntry &l = dialing.link_at(i);
+        if (l.has_number || link_count_ == kMaxLinks) {
+            dialing.links_[kept++] = dialing.links_[i];
+            continue;
+        }
+        l.connection = slot_;
+        links_[link_count_++] = dialing.links_[i];
+    }
+    dialing.link_count_ = kept;
+}
+
+void Connection::send_handshake(Time now) {
+    if (!handshake_ || resend_at_ > now || link_count_ == 0)
+        return;
+    LinkEntry &link = link_at(0);
+    const Bytes message = handshake_->message();
+    if (role_ == Role::kResponder) {
+        resend_at_ = kNever; // only the initiator has a timer
+        if (message.size() <= answer_limit_)
+            send_long(message, link);
+        return;
+    }
+    if (handshake_->complete() && !xx_fin_pending())
+        return;
+    send_long(message, link);
+    resend_at_ = now + resend_interval_;
+    resend_interval_ = std::min(resend_interval_ * 2, kLongestResend);
+}
+
+bool Connection::xx_fin_pending() const {
+    return handshake_ && handshake_->complete() && handshake_->xx() && role_ == Role::kInitiator &&
+           stats_.packets_received == 0;
+}
+
+void Connection::send_long(Bytes packet, LinkEntry &link) {
+    EndpointEntry &endpoint = endpoint_of(link);
+    if (!endpoint.up || packet.size() > endpoint.info.mtu)
+        return;
+    const Assembler::Target target{link.endpoint, &endpoint, &link.remote, link.has_local ? &link.local : nullptr};
+    const size_t size = packet.size();
+    std::memcpy(services_.assembler.room(target, size), packet.data(), size);
+    services_.assembler.commit(target, size);
+    link.packets_sent++;
+    link.bytes_sent += size;
+    stats_.packets_sent++;
+    stats_.bytes_sent += size;
+}
+
+void Connection::fail_handshake(Status why, Time now) {
+    ending_.status = why;
+    finish_close(now);
+}
+
+} // namespace plait::connection

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frames that concern the whole connection, and the records of channel 0's stream.
+#include "connection/connection.h"
+#include "connection/records.h"
+
+namespace plait::connection {
+
+Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
+    if (f.cid_class >= peer_parameters_.class_count ||
+        f.cid.len != peer_parameters_.classes[f.cid_class].cid_size)
+        return PLAIT_E_PROTOCOL;
+    // For a link that is over already it comes too late.
+    if (const Status s = cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid}); s != PLAIT_OK)
+        return s == PLAIT_E_LIMIT ? PLAIT_E_PROTOCOL : s;
+    progress_waiting(now);
+    return PLAIT_OK;
+}
+
+Status Connection::on_retire_cid(const wire::RetireCidFrame &f) {
+    if (f.seq == 0)
+        return PLAIT_OK;
+    if (const IssuedCid *c = cids_.issued(f.seq); c && !find_link(c->link)) {
+        services_.cids.withdraw(c->cid_class, c->cid);
+        cids_.drop_issued(f.seq);
+    }
+    return PLAIT_OK;
+}
+
+Status Connection::on_cid_request(const wire::CidRequestFrame &f) {
+    if (f.cid_class >= my_class_count_ || is_own_number(f.link))
+        return PLAIT_E_PROTOCOL;
+    // Out of ids: the peer's join waits; nothing else depends on it.
+    issue_cid(f.link, static_cast<uint8_t>(f.cid_class));
+    return PLAIT_OK;
+}
+
+Status Connection::on_link_state(const wire::LinkStateFrame &f, Time now) {
+    LinkEntry *link = find_link(f.link);
+    if (!link || !link->exists())
+        return PLAIT_OK;
+    const bool bad = f.state == wire::WireLinkState::kSuspect || f.state == wire::WireLinkState::kDead;
+    if (bad && link->state == link::State::kGood && other_good(*link)) {
+        suspect(*link, PLAIT_E_LINK_DOWN, now);
+        reinject_all(*link, now);
+    } else if (!bad) {
+        link_up(*link, now);
+    }
+    return PLAIT_OK;
+}
+
+Status Connection::on_link_close(const wire::LinkCloseFrame &f, Time now) {
+    if (LinkEntry *link = find_link(f.link))
+        close_link(*link, PLAIT_E_PEER_CLOSED, f.code, false, now);
+    return PLAIT_OK;
+}
+
+Status Connection::on_max_channels(const wire::MaxChannelsFrame &f) {
+    open_limit_ = std::max(open_limit_, f.limit);
+    return PLAIT_OK;
+}
+
+void Connection::on_close_frame(const wire::CloseFrame &f, Time now) {
+    if (state_ == State::kDraining || state_ == State::kClosed)
+        return;
+    if (state_ == State::kClosing)
+        return finish_close(now); // both have said it
+    using wire::CloseCode;
+    const auto code = static_cast<CloseCode>(f.code);
+    ending_.status = f.by_application            ? PLAIT_E_PEER_CLOSED
+                     : code == CloseCode::kRefused   ? PLAIT_E_REFUSED
+                     : code == CloseCode::kDuplicate ? PLAIT_E_DUPLICATE
+                     : code == CloseCode::kIdle      ? PLAIT_E_TIMEOUT
+                     : code == CloseCode::kNone      ? PLAIT_E_PEER_CLOSED
+                                                     : PLAIT_E_PROTOCOL;
+    ending_.code = f.code;
+    ending_.by_peer = true;
+    ending_.by_application = f.by_application;
+    ending_.reason = std::string(base::text_of(f.reason));
+    set_state(State::kDraining);
+    // One CLOSE of our own tells the peer that it may forget; then silence.
+    close_owed_ = true;
+    close_deadline_ = now + drain_time();
+    end_children(ending_.status);
+    raise_closed();
+    touch();
+}
+
+// Channel 0 carries records: | type v | length v | body |.
+Status Connection::on_control_stream(Time now) {
+    ChannelEntry &control = services_.channels[control_];
+    for (;;) {
+        std::array<uint8_t, kMaxRecord> buffer;
+        std::array<Bytes, 8> slices;
+        channel::ReadInfo info;
+        const auto count = control.peek(slices, &info);
+        size_t have = 0;
+        for (size_t i = 0; count.ok() && i < *count; i++)
+            for (size_t k = 0; k < slices[i].size() && have < buffer.size(); k++)
+                buffer[have++] = slices[i][k];
+        Record record;
+        const Status s = read_record(Bytes(buffer).first(have), record);
+        if (s == PLAIT_E_AGAIN)
+            return PLAIT_OK;
+        if (s != PLAIT_OK)
+            return s;
+        if (record.type == kLabelRecord) {
+            if (const Status t = on_label(record.body, now); t != PLAIT_OK)
+                return t;
+        }
+        control.consume(record.size);
+        control.take_events();
+        after_channel_call(control, now);
+    }
+}
+
+Status Connection::on_label(Bytes body, Time now) {
+    base::Reader r(body);
+    const uint64_t number = r.varint();
+    const Bytes label = r.rest();
+    if (!r.ok() || number > 0x3fffffff || label.size() > wire::kMaxLabel)
+        return PLAIT_E_MALFORMED;
+    ChannelEntry *entry = nullptr;
+    const Status s = channel_for({static_cast<uint32_t>(number)}, entry);
+    if (s == PLAIT_E_AGAIN) {
+        if (early_labels_.size() == kMaxEarlyLabels)
+            return PLAIT_E_PROTOCOL;
+        early_labels_.emplace_back(static_cast<uint32_t>(number), std::string(base::text_of(label)));
+        return PLAIT_OK;
+    }
+    if (s == PLAIT_OK && entry) {
+        entry->set_label(base::text_of(label));
+        announce_request(*entry);
+        harvest(*entry, now);
+    }
+    return s;
+}
+
+} // namespace plait::connection

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// Links come and go: connection ids in advance, joining, validation (docs/protocol.md sections 4, 7).
+#include "connection/connection.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+LinkEntry *Connection::new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote) {
+    if (link_count_ == kMaxLinks)
+        return nullptr;
+    const uint32_t slot = services_.links.emplace(slot_, number);
+    if (slot == base::kNoSlot)
+        return nullptr;
+    LinkEntry &link = services_.links[slot];
+    link.slot = slot;
+    link.endpoint = endpoint;
+    link.remote = remote;
+    links_[link_count_++] = slot;
+    endpoint_of(link).links++;
+    entry().open_children++;
+    return &link;
+}
+
+void Connection::start_recovery(LinkEntry &link, Time now) {
+    const link::EndpointInfo &info = endpoint_of(link).info;
+    recovery::LinkRecoveryConfig c;
+    c.controller = info.rate > 0 ? recovery::ControllerKind::kFixedRate : recovery::ControllerKind::kCubic;
+    c.mtu.base = info.fixed_mtu ? info.mtu : std::min<size_t>(info.mtu, c.mtu.base);
+    c.mtu.limit = info.mtu;
+    c.mtu.fixed = info.fixed_mtu;
+    c.line_rate = info.rate;
+    c.max_outstanding = config_.max_packets_in_flight;
+    c.max_ack_delay = base::micros(static_cast<int64_t>(std::min<uint64_t>(peer_parameters_.max_ack_delay_us, 1'000'000)));
+    link.recovery = std::make_unique<recovery::LinkRecovery>(c);
+    link.own_ack_at = now;
+}
+
+// The index of one of our classes in the peer's table, or -1.
+int Connection::peer_class_of(uint8_t my_class) const {
+    const std::string_view name = services_.cids.cid_class(my_class).name();
+    for (size_t i = 0; i < peer_parameters_.class_count; i++)
+        if (peer_parameters_.classes[i].name() == name)
+            return static_cast<int>(i);
+    return -1;
+}
+
+Status Connection::issue_cid(LinkNumber number, uint8_t cid_class) {
+    if (cids_.issued(number, cid_class))
+        return PLAIT_OK;
+    const bool scarce = services_.cids.cid_class(cid_class).cid_size <= kScarceCidSize;
+    if (scarce && cids_.scarce_count(services_.cids) >= kMaxScarceCids)
+        return PLAIT_E_LIMIT;
+    const auto cid = services_.cids.issue(cid_class, {slot_, number});
+    if (!cid.ok())
+        return cid.status();
+    const uint64_t seq = cids_.take_seq();
+    cids_.add_issued({seq, number, cid_class, false, *cid});
+    pending_.add({Control::kNewCid, static_cast<uint32_t>(seq), 0});
+    return PLAIT_OK;
+}
+
+// Ids for the next link numbers of both parities, so that a join needs no round trip.
+void Connection::issue_spares() {
+    if (!confirmed_ || ended())
+        return;
+    for (uint8_t cls = 0; cls < my_class_count_; cls++) {
+        if (services_.cids.cid_class(cls).cid_size <= kScarceCidSize || peer_class_of(cls) < 0)
+            continue;
+        for (uint32_t k = 0; k < kSpareLinks; k++) {
+            issue_cid({next_own_link_ + 2 * k}, cls);
+            issue_cid({next_peer_link_ + 2 * k}, cls);
+        }
+    }
+}
+
+Result<uint32_t> Connection::add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost, Time now) {
+    size_t open = 0;
+    for (size_t i = 0; i < link_count_; i++)
+        open += link_at(i).state != link::State::kClosed;
+    if (open >= config_.max_links)
+        return Error{PLAIT_E_LIMIT};
+    const uint8_t cls = services_.endpoints[endpoint.v].cid_class;
+    if (has_keys_ && (cls >= my_class_count_ || peer_class_of(cls) < 0))
+        return Error{PLAIT_E_UNSUPPORTED}; // the peer has no endpoint of this class
+    LinkEntry *link = new_link({0}, endpoint, remote);
+    if (!link)
+        return Error{PLAIT_E_LIMIT};
+    link->begun_here = true;
+    link->cost = cost;
+    progress_waiting(now);
+    touch();
+    return link->slot;
+}
+
+// Gives a waiting link its number, and tells whether ids of both sides are in place for it.
+bool Connection::bind_number(LinkEntry &link) {
+    const uint8_t cls = endpoint_of(link).cid_class;
+    const int peer_class = cls < my_class_count_ ? peer_class_of(cls) : -1;
+    if (peer_class < 0) {
+        link.status = PLAIT_E_UNSUPPORTED;
+        return false;
+    }
+    link.peer_class = static_cast<uint8_t>(peer_class);
+    if (!link.has_number) {
+        link.number = {next_own_link_};
+        link.has_number = true;
+        next_own_link_ += 2;
+        issue_spares();
+        if (const Status s = issue_cid(link.number, cls); s != PLAIT_OK) {
+            link.status = s;
+            return false;
+        }
+        const uint8_t peer_cid_size = peer_parameters_.classes[link.peer_class].cid_size;
+        if (peer_cid_size <= kScarceCidSize && !cids_.held(link.number, link.peer_class))
+            pending_.add({Control::kCidRequest, link.number.v, link.peer_class});
+    }
+    const IssuedCid *mine = cids_.issued(link.number, cls);
+    const HeldCid *theirs = cids_.held(link.number, link.peer_class);
+    if (!mine || !mine->acked || !theirs)
+        return false;
+    link.issued_seq = mine->seq;
+    link.peer_cid = theirs->cid;
+    return true;
+}
+
+void Connection::progress_waiting(Time now) {
+    if (!confirmed_ || (state_ != State::kConnected && state_ != State::kDormant))
+        return;
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &link = link_at(i);
+        if (link.state != link::State::kWaiting)
+            continue;
+        if (bind_number(link)) {
+            start_recovery(link, now);
+            start_validation(link.validation, now);
+            set_link_state(link, link::State::kValidating, PLAIT_OK, now);
+            touch();
+        } else if (link.status != PLAIT_OK) {
+            close_link(link, link.status, 0, false, now);
+        }
+    }
+}
+
+// The first authenticated packet on a spare id: the peer joins with a new link.
+LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, Time now) {
+    const uint8_t cls = services_.endpoints[from.endpoint.v].cid_class;
+    const int peer_class = peer_class_of(cls);
+    const IssuedCid *mine = cids_.issued(owner.link, cls);
+    if (is_own_number(owner.link) || peer_class < 0 || !mine)
+        return nullptr;
+    const HeldCid *theirs = cids_.held(owner.link, static_cast<uint8_t>(peer_class));
+    size_t open = 0;
+    for (size_t i = 0; i < link_count_; i++)
+        open += link_at(i).state != link::State::kClosed;
+    if (!theirs || open >= config_.max_links)
+        return nullptr;
+    LinkEntry *link = new_link(owner.link, from.endpoint, *from.remote);
+    if (!link)
+        return nullptr;
+    link->has_number = true;
+    link->has_local = from.local != nullptr;
+    if (from.local)
+        link->local = *from.local;
+    link->issued_seq = mine->seq;
+    link->peer_cid = theirs->cid;
+    link->peer_class = static_cast<uint8_t>(peer_class);
+    while (next_peer_link_ <= owner.link.v)
+        next_peer_link_ += 2;
+    start_recovery(*link, now);
+    start_validation(link->validation, now);
+    set_link_state(*link, link::State::kValidating, PLAIT_OK, now);
+    fix_link_class(*link);
+    issue_spares();
+    return link;
+}
+
+// A link number belongs to one class from its first authenticated packet on: the ids of other
+// classes for this number are of no use any more.
+void Connection::fix_link_class(LinkEntry &link) {
+    const uint8_t cls = endpoint_of(link).cid_class;
+    std::vector<uint64_t> useless;
+    for (const IssuedCid &c : cids_.issued())
+        if (c.link == link.number && c.cid_class != cls && c.seq != 0)
+            useless.push_back(c.seq);
+    for (const uint64_t seq : useless) {
+        const IssuedCid *c = cids_.issued(seq);
+        services_.cids.withdraw(c->cid_class, c->cid);
+        cids_.drop_issued(seq);
+    }
+}
+
+void Connection::start_validation(link::Validation &v, Time now) {
+    services_.local.entropy.fill(v.challenge);
+    v.armed = true;
+    v.sent = 0;
+    v.next_send = now;
+}
+
+void Connection::on_validated(LinkEntry &link, Time now) {
+    link.validated = true;
+    link.validation.armed = false;
+    if (link.state == link::State::kValidating || link.state == link::State::kDead)
+        set_link_state(link, link::State::kGood, PLAIT_OK, now);
+    fix_link_class(link);
+    touch();
+}
+
+void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now) {
+    if (link.state == link::State::kClosed)
+        return;
+    if (tell_peer && link.has_number && confirmed_)
+        pending_.add({Control::kLinkClose, link.number.v, code});
+    if (link.recovery)
+        reinject_all(link, now);
+    link.status = why;
+    link.close_code = code;
+    link.state = link::State::kClosed;
+    link.set_reason("%s", base::status_text(why));
+    forget_link(link);
+    raise_link(link, PLAIT_EVENT_LINK_CLOSED);
+    check_dormancy(now);
+    touch();
+}
+
+// What a closed link needs no more; the entry stays until the application has let go of it.
+void Connection::forget_link(LinkEntry &link) {
+    if (link.has_number) {
+        if (const IssuedCid *c = cids_.issued(link.issued_seq); c && c->link == link.number) {
+            services_.cids.withdraw(c->cid_class, c->cid);
+            cids_.drop_issued(link.issued_seq);
+        }
+        cids_.drop_held(link.number);
+    }
+    link.candidate.reset();
+    link.recovery.reset();
+    link.next_probe = kNever;
+}
+
+void Connection::endpoint_gone(EndpointIndex endpoint, Status why, Time now) {
+    for (size_t i = 0; i < link_count_; i++)
+        if (LinkEntry &l = link_at(i); l.endpoint == endpoint && l.state != link::State::kClosed)
+            close_link(l, why, 0, true, now);
+}
+
+} // namespace plait::connection

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// How links fare: suspicion, death and return, and a peer that turns up at another address
+// (docs/protocol.md section 7).
+#include "connection/connection.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+namespace {
+constexpr size_t kFirstReinjection = 64; // packets at the first timeout; all of them at the second
+constexpr Duration kFirstChallengeGap = base::millis(100);
+constexpr Duration kMaxChallengeGap = base::seconds(1);
+} // namespace
+
+bool Connection::other_good(const LinkEntry &link) const {
+    for (size_t i = 0; i < link_count_; i++)
+        if (const LinkEntry &l = link_at(i); &l != &link && l.state == link::State::kGood)
+            return true;
+    return false;
+}
+
+void Connection::set_link_state(LinkEntry &link, link::State next, Status why, Time now) {
+    if (link.state == next)
+        return;
+    PLAIT_ASSERT(link::may_change(link.state, next));
+    const bool was_suspect = link.state == link::State::kSuspect || link.state == link::State::kDead;
+    link.state = next;
+    link.status = why;
+    const bool bad = next == link::State::kSuspect || next == link::State::kDead;
+    if (next == link::State::kGood) {
+        link.suspect_timeouts = 0;
+        link.next_probe = kNever;
+        link.moved_bytes = 0;
+        link.set_reason("%s", was_suspect ? "it answers again" : "validated");
+    }
+    if (link.recovery)
+        link.recovery->set_suspect(bad);
+    if (next == link::State::kSuspect)
+        link.suspect_since = now;
+    if ((bad || was_suspect) && confirmed_)
+        pending_.add({Control::kLinkState, link.number.v, 0});
+    if (next != link::State::kValidating)
+        raise_link(link, PLAIT_EVENT_LINK_STATE);
+    check_dormancy(now);
+}
+
+// No answer for longer than there should be, while another link is good: what it carries goes out
+// again elsewhere, a part at once and the rest at the second timeout.
+void Connection::suspect(LinkEntry &link, Status why, Time now) {
+    if (link.state != link::State::kGood)
+        return;
+    const Time unanswered = link.recovery->ledger().first_unanswered();
+    const int64_t waited_ms = unanswered != kNever && unanswered < now ? (now - unanswered).us / 1000 : 0;
+    set_link_state(link, link::State::kSuspect, why, now);
+    if (why == PLAIT_E_TIMEOUT)
+        link.set_reason("no answer for %lld ms", static_cast<long long>(waited_ms));
+    else
+        link.set_reason("%s", base::status_text(why));
+    size_t packets = 0;
+    link.moved_bytes = 0;
+    link.recovery->ledger().for_each_outstanding([&](recovery::SentPacket &p) {
+        if (packets++ >= kFirstReinjection || p.has(recovery::SentPacket::kReinjected))
+            return;
+        p.flags |= recovery::SentPacket::kReinjected;
+        link.moved_bytes += p.length;
+        settle_lost(p, true, now);
+        p.cookie = ControlLog::kNone;
+    });
+    stats_.bytes_reinjected += link.moved_bytes;
+    link.probes_owed = 1;
+    touch();
+}
+
+void Connection::declare_dead(LinkEntry &link, Status why, Time now) {
+    if (link.state == link::State::kDead || !link.exists())
+        return;
+    reinject_all(link, now);
+    set_link_state(link, link::State::kDead, why, now);
+    if (why == PLAIT_E_TIMEOUT)
+        link.set_reason("no answer for %u timeouts", link.suspect_timeouts);
+    else
+        link.set_reason("%s", base::status_text(why));
+    link.next_probe = now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
+    touch();
+}
+
+void Connection::recover(LinkEntry &link, Time now) {
+    if (link.state == link::State::kSuspect || (link.state == link::State::kDead && link.validated)) {
+        set_link_state(link, link::State::kGood, PLAIT_OK, now);
+        touch();
+    }
+}
+
+void Connection::reinject_all(LinkEntry &link, Time now) {
+    recovery::Outcome &out = services_.outcome;
+    out.clear();
+    link.recovery->mark_all_lost(out);
+    link.moved_bytes = 0;
+    for (const recovery::SentPacket &p : out.lost) {
+        link.moved_bytes += p.length;
+        settle_lost(p, true, now);
+    }
+    stats_.bytes_reinjected += link.moved_bytes;
+}
+
+void Connection::check_dormancy(Time now) {
+    if (state_ == State::kConnected && live_links() == 0) {
+        set_state(State::kDormant);
+        dormant_since_ = now;
+        raise(PLAIT_EVENT_DORMANT);
+    } else if (state_ == State::kDormant && live_links() > 0) {
+        set_state(State::kConnected);
+        touch();
+    }
+}
+
+void Connection::link_down(LinkEntry &link, Status why, Time now) {
+    if (link.live() || link.state == link::State::kValidating)
+        declare_dead(link, why, now);
+}
+
+void Connection::link_up(LinkEntry &link, Time now) {
+    if (link.state == link::State::kDead || link.state == link::State::kSuspect) {
+        link.next_probe = now;
+        touch();
+    }
+}
+
+void Connection::link_mtu(LinkEntry &link, uint32_t mtu) {
+    if (link.recovery)
+        link.recovery->set_mtu_limit(mtu);
+}
+
+void Connection::probe_all(bool forgive, Time now) {
+    if (forgive)
+        last_authentic_ = now;
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &l = link_at(i);
+        if (l.state == link::State::kDead)
+            l.next_probe = now;
+        else if (l.live())
+            l.probes_owed = std::max<uint8_t>(l.probes_owed, 1);
+    }
+    touch();
+}
+
+// Known id, new address. Whoever copies our packets and sends them on faster can do this too, so
+// nothing moves unless the new address answers a challenge and the old one does not.
+void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t size, Time now) {
+    if (!link.candidate || !link::same_address(link.candidate->remote, *from.remote) ||
+        link.candidate->endpoint != from.endpoint) {
+        if (link.candidate && !link.candidate->proven && now < link.candidate->decide_at)
+            return; // one at a time
+        link.candidate = std::make_unique<link::Candidate>();
+        link::Candidate &c = *link.candidate;
+        c.remote = *from.remote;
+        c.endpoint = from.endpoint;
+        c.has_local = from.local != nullptr;
+        if (from.local)
+            c.local = *from.local;
+        start_validation(c.fresh, now);
+        start_validation(c.old, now);
+        c.decide_at = now + link.recovery->pto() * 3;
+    }
+    link.candidate->fresh.received += size;
+    touch();
+}
+
+void Connection::on_response(LinkEntry &link, const wire::ChallengeBytes &data, Time now) {
+    if (link.validation.armed && link.validation.challenge == data)
+        return on_validated(link, now);
+    if (!link.candidate)
+        return;
+    // Each challenge went to one address only, so its answer tells of that one, by whatever way it
+    // comes back: somebody who copies packets brings the answers of both.
+    link::Candidate &c = *link.candidate;
+    if (c.fresh.armed && c.fresh.challenge == data) {
+        c.fresh.armed = false;
+        c.proven = true;
+    } else if (c.old.armed && c.old.challenge == data) {
+        link.candidate.reset(); // the old address lives: it stays
+    }
+}
+
+// The old address has had its time to answer.
+void Connection::decide_candidate(LinkEntry &link, Time now) {
+    link::Candidate &c = *link.candidate;
+    if (!c.proven) {
+        link.candidate.reset();
+        return;
+    }
+    endpoint_of(link).links--;
+    link.endpoint = c.endpoint;
+    link.remote = c.remote;
+    link.local = c.local;
+    link.has_local = c.has_local;
+    endpoint_of(link).links++;
+    link.candidate.reset();
+    link.validated = true;
+    reinject_all(link, now);
+    link.recovery->reset_path(now);
+    link.probes_owed = 1;
+    link.set_reason("the peer moved to another address");
+    raise_link(link, PLAIT_EVENT_LINK_STATE);
+    recover(link, now);
+}
+
+void Connection::link_timers(LinkEntry &link, Time now) {
+    if (link.candidate && now >= link.candidate->decide_at)
+        decide_candidate(link, now);
+    if (!link.recovery || !link.exists())
+        return;
+    if (link.state == link::State::kGood && other_good(link) && link.recovery->suspicion_timer() <= now)
+        suspect(link, PLAIT_E_TIMEOUT, now);
+    if (link.recovery->timer() <= now) {
+        recovery::Outcome &out = services_.outcome;
+        out.clear();
+        const auto verdict = link.recovery->on_timer(now, out);
+        settle(link, now);
+        if (verdict == recovery::TimerVerdict::kPto) {
+            link.probes_owed = 2;
+            link.suspect_timeouts++;
+            if (link.suspect_timeouts == 1 && link.state == link::State::kGood)
+                link.suspect_since = now;
+            if (link.state == link::State::kSuspect)
+                reinject_all(link, now);
+            if (link.live() && link.suspect_timeouts >= link::kDeadTimeouts &&
+                now >= link.suspect_since + link::kDeadAfter)
+                declare_dead(link, PLAIT_E_TIMEOUT, now);
+        }
+    }
+    if (link.state == link::State::kDead && link.next_probe <= now) {
+        link.probes_owed = 1;
+        link.next_probe = now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
+    }
+}
+
+Time Connection::link_deadline(LinkEntry &link, Time now) {
+    Time t = kNever;
+    if (!link.recovery || !link.exists())
+        return t;
+    const bool can = endpoint_of(link).can_send();
+    t = std::min(t, link.recovery->timer());
+    if (link.state == link::State::kGood && other_good(link))
+        t = std::min(t, link.recovery->suspicion_timer());
+    if (can)
+        t = std::min(t, link.received.ack_deadline());
+    if (link.state == link::State::kDead)
+        t = std::min(t, link.next_probe);
+    if (link.validation.armed)
+        t = std::min(t, link.validation.next_send);
+    if (link.candidate) {
+        t = std::min(t, link.candidate->decide_at);
+        if (link.candidate->fresh.armed)
+            t = std::min(t, link.candidate->fresh.next_send);
+        if (link.candidate->old.armed)
+            t = std::min(t, link.candidate->old.next_send);
+    }
+    // With data waiting, the pacer says when; a full window waits for an ACK instead.
+    if (link.usable() && can && blocked_on_window_ && link.recovery->window_left() > 0)
+        t = std::min(t, std::max(link.recovery->send_time(now), now + recovery::Pacer::kMinSleep));
+    return t;
+}
+
+} // namespace plait::connection

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// A short packet from the datagram to its frames (docs/protocol.md section 4).
+#include "connection/frame_handler.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+// A packet that has been unmasked and decrypted.
+struct Connection::Opened {
+    wire::ShortHeader header;
+    PacketNumber pn;
+    CidOwner owner;
+    LinkEntry *link = nullptr; // nullptr: the peer joins with it
+    ChannelEntry *entry = nullptr;
+    Bytes plaintext;
+    size_t datagram_size = 0;
+};
+
+void Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now) {
+    if (!has_keys_ || state_ == State::kClosed)
+        return;
+    Opened opened;
+    opened.owner = owner;
+    opened.datagram_size = packet.size();
+    if (!open_packet(owner, packet, opened)) {
+        services_.counters.datagrams_dropped++;
+        return;
+    }
+    on_authentic(opened, from, now);
+}
+
+bool Connection::open_packet(const CidOwner &owner, MutBytes packet, Opened &out) {
+    const IssuedCid *cid = nullptr;
+    out.link = find_link(owner.link);
+    for (const IssuedCid &c : cids_.issued())
+        if (c.link == owner.link && (!out.link || c.seq == out.link->issued_seq))
+            cid = &c;
+    if (!cid)
+        return false;
+    const size_t cid_size = cid->cid.len;
+    if (packet.size() < wire::min_short_packet(cid_size))
+        return false;
+    const crypto::HeaderMask mask =
+        crypto::header_mask(receive_mask_, packet.data() + packet.size() - crypto::kHeaderSampleLen);
+    const auto header = wire::unmask_short_header(packet, cid_size, mask.b);
+    if (!header.ok()) {
+        services_.counters.malformed++;
+        return false;
+    }
+    out.header = *header;
+    const bool seen = out.link && !out.link->received.empty();
+    const uint64_t expected = seen ? out.link->received.largest().v + 1 : 0;
+    out.pn = wire::decode_packet_number(expected, header->truncated_pn, header->pn_size);
+    if (out.link && out.link->received.is_duplicate(out.pn))
+        return false;
+    out.entry = find_channel(header->channel);
+    const Bytes aad = packet.first(header->size);
+    const MutBytes sealed = packet.subspan(header->size);
+    if (!open_with_epochs(*header, aad, sealed, out.pn, owner.link, out.entry)) {
+        stats_.auth_failures++;
+        services_.counters.auth_failures++;
+        return false;
+    }
+    out.plaintext = sealed.first(sealed.size() - wire::kTagSize);
+    return true;
+}
+
+// The header has two bits of the epoch: of the three that are acceptable at most one fits.
+bool Connection::open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
+                                  LinkNumber link, ChannelEntry *entry) {
+    const uint32_t now_in = entry ? entry->receive_epoch : 0;
+    for (const uint32_t epoch : {now_in, now_in + 1, now_in - 1}) {
+        if ((epoch & 3) != h.epoch || (now_in == 0 && epoch > 1))
+            continue;
+        crypto::PacketKeySpec spec{h.channel, base::other(role_), cipher_, epoch};
+        if (epoch > 0 && entry)
+            spec.cipher = entry->cipher;
+        const crypto::PacketKey &key = services_.keys.get(id_, root_, 0, spec);
+        if (crypto::open(key, link, pn, aad, sealed) != PLAIT_OK)
+            return false;
+        if (entry && epoch == now_in + 1)
+            entry->receive_epoch = epoch;
+        return true;
+    }
+    return false;
+}
+
+void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
+    if (opened.header.reserved)
+        return close(PLAIT_E_PROTOCOL, static_cast<uint64_t>(wire::CloseCode::kProtocol), false, "reserved bits", now);
+    last_authentic_ = now;
+    stats_.packets_received++;
+    stats_.bytes_received += opened.datagram_size;
+    if (role_ == Role::kResponder && !confirmed_)
+        confirm(now);
+    if (state_ == State::kClosed)
+        return;
+    if (state_ == State::kClosing) {
+        close_trigger_++;
+        // CLOSE was lost, or crossed this packet: said again at a falling rate.
+        if ((close_trigger_ & (close_trigger_ - 1)) == 0)
+            close_owed_ = true;
+        touch();
+    }
+    resend_at_ = kNever;
+    LinkEntry *link = opened.link;
+    if (!link && !ended())
+        link = join_by_peer(opened.owner, from, now);
+    if (!link)
+        return;
+    link->packets_received++;
+    link->bytes_received += opened.datagram_size;
+    if (!link->validated)
+        link->validation.received += opened.datagram_size;
+    const bool moved = link->endpoint != from.endpoint || !link::same_address(link->remote, *from.remote);
+    if (!moved && from.local) {
+        link->local = *from.local;
+        link->has_local = true;
+    }
+    if (moved && confirmed_ && link->validated)
+        on_other_address(*link, from, opened.datagram_size, now);
+    bool eliciting = false;
+    const Status s = dispatch(opened, *link, now, eliciting);
+    if (s == PLAIT_E_AGAIN)
+        return; // data that overtook its OPEN: as if the packet had been lost
+    // The frames may have closed the link or, by moving connections, everything.
+    if (link->state != link::State::kClosed)
+        link->received.on_received(opened.pn, now, eliciting, opened.header.ack_now,
+                                   static_cast<recovery::Ecn>(from.ecn & 3));
+    if (s != PLAIT_OK && !ended())
+        close_for_error(s, now);
+    // Something from over there: a dead way may be open again.
+    if (link->state == link::State::kDead && link->validated)
+        link->next_probe = std::min(link->next_probe, now);
+    touch();
+}
+
+void Connection::close_for_error(Status s, Time now) {
+    using wire::CloseCode;
+    const CloseCode code = s == PLAIT_E_MALFORMED       ? CloseCode::kMalformed
+                           : s == PLAIT_E_FLOW_CONTROL  ? CloseCode::kFlowControl
+                           : s == PLAIT_E_CHANNEL_LIMIT ? CloseCode::kChannelLimit
+                           : s == PLAIT_E_PROTOCOL      ? CloseCode::kProtocol
+                                                        : CloseCode::kInternal;
+    close(s, static_cast<uint64_t>(code), false, base::status_name(s) + sizeof "PLAIT_E", now);
+}
+
+Status Connection::dispatch(Opened &opened, LinkEntry &link, Time now, bool &eliciting) {
+    FrameHandler handler{*this, link, opened.header.channel, now};
+    const Status s = wire::read_frames(opened.plaintext, handler);
+    eliciting = handler.eliciting;
+    if (handler.touched != base::kNoSlot && services_.channels.live(handler.touched))
+        harvest(services_.channels[handler.touched], now);
+    if (s == PLAIT_OK && opened.header.channel.v == 0 && control_ != base::kNoSlot && !ended())
+        return on_control_stream(now);
+    return s;
+}
+
+} // namespace plait::connection

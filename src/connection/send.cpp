@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes next, and on which link (docs/protocol.md sections 6 and 7).
+#include "connection/packet.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+namespace {
+constexpr size_t kChallengePad = 1200;
+constexpr Duration kFirstChallengeGap = base::millis(100);
+constexpr Duration kMaxChallengeGap = base::seconds(1);
+constexpr size_t kUrgentMessage = 2048; // bytes: a message channel with less than this waiting
+constexpr size_t kBurst = 64;           // packets of one channel on one link before others get a turn
+} // namespace
+
+void Connection::drain(Time now) {
+    if (state_ == State::kClosed)
+        return;
+    if (ended())
+        return send_close(now);
+    send_handshake(now);
+    if (!has_keys_ || !confirmed_)
+        return;
+    grant_channels();
+    for (size_t i = 0; i < link_count_; i++)
+        send_link_frames(link_at(i), now);
+    if (state_ != State::kRequested)
+        send_data(now);
+    for (size_t i = 0; i < link_count_; i++)
+        send_probes(link_at(i), now);
+    send_acks(now);
+}
+
+// -- links' own business
+
+void Connection::send_link_frames(LinkEntry &link, Time now) {
+    if (!link.exists() || !link.recovery || !endpoint_of(link).can_send())
+        return;
+    ChannelEntry &control = services_.channels[control_];
+    while (link.responses_owed > 0) {
+        const size_t size = link.packet_size(endpoint_of(link));
+        if (!link.within_allowance(size))
+            return;
+        PacketBuilder packet(*this, link, control, size);
+        while (link.responses_owed > 0 &&
+               packet.add(wire::ResponseFrame{link.responses[link.responses_owed - 1u]}))
+            link.responses_owed--;
+        add_acks(packet, link, now);
+        packet.finish(now);
+    }
+    send_validation(link, now);
+}
+
+// One challenge to an address that is to be proven, again and again until it answers.
+static Duration challenge_gap(uint8_t sent) {
+    const Duration gap = kFirstChallengeGap * (int64_t{1} << std::min<uint8_t>(sent, 4));
+    return std::min(gap, kMaxChallengeGap);
+}
+
+void Connection::send_validation(LinkEntry &link, Time now) {
+    ChannelEntry &control = services_.channels[control_];
+    const size_t size = link.packet_size(endpoint_of(link));
+    const auto challenge = [&](link::Validation &v, Toward toward) {
+        PacketBuilder packet(*this, link, control, size, toward);
+        packet.add(wire::ChallengeFrame{v.challenge});
+        if (toward == Toward::kBoth)
+            add_acks(packet, link, now);
+        packet.pad_to(std::min(size, kChallengePad));
+        packet.finish(now);
+        v.next_send = now + challenge_gap(v.sent);
+        v.sent = static_cast<uint8_t>(std::min(v.sent + 1, 255));
+    };
+    if (link.validation.armed && link.validation.next_send <= now) {
+        if (link.within_allowance(size))
+            challenge(link.validation, Toward::kBoth);
+        else
+            link.validation.next_send = kNever; // until more comes from there
+    }
+    if (!link.candidate)
+        return;
+    link::Candidate &c = *link.candidate;
+    if (c.fresh.armed && c.fresh.next_send <= now) {
+        if (c.sent + size <= c.fresh.allowance())
+            challenge(c.fresh, Toward::kCandidate);
+        else
+            c.fresh.next_send = now + kFirstChallengeGap;
+    }
+    if (c.old.armed && c.old.next_send <= now)
+        challenge(c.old, Toward::kPresent);
+}
+
+// Packets that have to go whatever the window says, and searches for a larger MTU.
+void Connection::send_probes(LinkEntry &link, Time now) {
+    if (!link.exists() || !link.recovery || !endpoint_of(link).can_send())
+        return;
+    ChannelEntry &control = services_.channels[control_];
+    const size_t size = link.packet_size(endpoint_of(link));
+    while (link.probes_owed > 0 && link.validated) {
+        PacketBuilder packet(*this, link, control, size);
+        packet.add(wire::PingFrame{});
+        add_acks(packet, link, now);
+        packet.ask_ack_now();
+        packet.finish(now);
+        link.probes_owed--;
+    }
+    if (!link.usable() || state_ != State::kConnected)
+        return;
+    const auto probe = link.recovery->mtu().probe(now);
+    if (!probe)
+        return;
+    if (*probe > Assembler::kMaxDatagram || link.recovery->window_left() == 0)
+        return link.recovery->mtu().on_probe_cancelled();
+    PacketBuilder packet(*this, link, control, *probe);
+    packet.add(wire::PingFrame{});
+    packet.pad_to(*probe);
+    packet.mark_mtu_probe();
+    packet.finish(now);
+}
+
+// -- acknowledgements
+
+void Connection::add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now) {
+    LinkEntry *fastest = fastest_link();
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &of = link_at(i);
+        if (!of.exists() || !of.received.ack_pending())
+            continue;
+        if (&of == &carrier || &carrier == fastest || !fastest) {
+            packet.add_ack(of, now);
+            if (&of == &carrier)
+                of.own_ack_at = now;
+        }
+    }
+}
+
+// ACKs that nothing else has carried. They go on the fastest link, and now and then on their own, so
+// that its way back is measured too.
+void Connection::send_acks(Time now) {
+    ChannelEntry &control = services_.channels[control_];
+    LinkEntry *fastest = fastest_link();
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &of = link_at(i);
+        if (!of.exists() || !of.recovery || !of.received.ack_due(now))
+            continue;
+        const bool own_turn = of.own_ack_at + of.recovery->rtt().srtt() <= now;
+        LinkEntry *ways[2] = {fastest ? fastest : &of, own_turn && fastest != &of ? &of : nullptr};
+        for (LinkEntry *way : ways) {
+            if (!way || !way->exists() || !endpoint_of(*way).can_send())
+                continue;
+            const size_t size = way->packet_size(endpoint_of(*way));
+            if (!way->within_allowance(size))
+                continue;
+            PacketBuilder packet(*this, *way, control, size);
+            packet.add_ack(of, now);
+            if (way == &of)
+                of.own_ack_at = now;
+            packet.finish(now);
+        }
+    }
+}
+
+// -- choosing a link
+
+LinkEntry *Connection::fastest_link() {
+    LinkEntry *best = nullptr;
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &l = link_at(i);
+        if (!l.usable() || !endpoint_of(l).up)
+            continue;
+        if (!best || l.recovery->rtt().srtt() < best->recovery->rtt().srtt())
+            best = &l;
+    }
+    return best;
+}
+
+bool Connection::can_send(LinkEntry &link, Time now) {
+    if (!link.usable() || !endpoint_of(link).can_send())
+        return false;
+    if (link.probes_owed > 0)
+        return true;
+    if (link.recovery->send_time(now) > now || link.recovery->send_budget(now) == 0)
+        return false;
+    // A line whose driver hides what waits in it gets at most two packets ahead.
+    const EndpointEntry &e = endpoint_of(link);
+    if (e.info.rate > 0 && e.info.back_pressure && services_.driver)
+        return services_.driver->queued_bytes(link.endpoint) < 2 * link.packet_size(e);
+    return true;
+}
+
+// How long a packet takes there, by differences of one-way delays against the link that is known
+// best; the unknown constant is the same for all.
+Duration Connection::forward_delay(const LinkEntry &link) const {
+    const LinkEntry *reference = nullptr;
+    for (size_t i = 0; i < link_count_ && !reference; i++)
+        if (const LinkEntry &l = link_at(i); l.usable() && l.recovery->one_way().has_forward())
+            reference = &l;
+    const Duration half = link.recovery->rtt().srtt() / 2;
+    if (!reference || reference == &link || !link.recovery->one_way().has_forward())
+        return half;
+    const Duration d = recovery::OneWayDelay::difference(link.recovery->one_way(), reference->recovery->one_way());
+    return std::max(reference->recovery->rtt().srtt() / 2 + d, Duration{0});
+}
+
+// When the last of `bytes_ahead` more bytes would be there, from now.
+Duration Connection::time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time now) {
+    const EndpointEntry &e = endpoint_of(link);
+    const uint64_t rate = link.rate(e);
+    uint64_t queued = bytes_ahead;
+    if (e.info.rate > 0 && services_.driver)
+        queued += services_.driver->queued_bytes(link.endpoint);
+    const Time free = link.recovery->send_time(now);
+    Duration wait = free > now && free != kNever ? free - now : Duration{0};
+    if (link.recovery->window_left() == 0)
+        wait = std::max(wait, link.recovery->rtt().srtt() / 4);
+    return wait + base::micros(static_cast<int64_t>(queued * 1'000'000 / rate)) + forward_delay(link);
+}
+
+// The link on which the next packet arrives first. For bulk a link that can send now is only taken
+// if that beats waiting for the fastest one: otherwise the slow one would hold the last bytes.
+LinkEntry *Connection::choose_link(const ChannelEntry &entry, bool urgent, Time now) {
+    LinkEntry *ready = nullptr, *best = nullptr;
+    Duration ready_in{}, best_in{};
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &l = link_at(i);
+        if (!l.usable() || !endpoint_of(l).up)
+            continue;
+        const Duration in = time_to_arrive(l, l.packet_size(endpoint_of(l)), now);
+        if (!best || in < best_in) {
+            best = &l;
+            best_in = in;
+        }
+        if (can_send(l, now) && (!ready || in < ready_in)) {
+            ready = &l;
+            ready_in = in;
+        }
+    }
+    if (!ready || ready == best)
+        return ready;
+    // The best link is busy. Small urgent things wait for it only if that is really sooner.
+    const uint64_t backlog = urgent ? best->packet_size(endpoint_of(*best)) : entry.queued();
+    if (ready_in > time_to_arrive(*best, backlog, now))
+        return nullptr;
+    return ready;
+}
+
+// -- data
+
+void Connection::send_data(Time now) {
+    blocked_on_window_ = false;
+    while (send_control(now)) {
+    }
+    for (channel::Channel *next = order_.next(); next; next = order_.next()) {
+        auto &entry = static_cast<ChannelEntry &>(*next);
+        const bool urgent = entry.config().messages && entry.queued() <= kUrgentMessage;
+        LinkEntry *link = choose_link(entry, urgent, now);
+        if (!link) {
+            blocked_on_window_ = true;
+            break;
+        }
+        if (!send_some(entry, *link, now) && !blocked_on_window_) {
+            order_.remove(entry); // nothing came out: what it waits for will bring it back
+            continue;
+        }
+    }
+    for (size_t i = 0; i < link_count_; i++) {
+        LinkEntry &l = link_at(i);
+        if (!blocked_on_window_ && l.usable())
+            l.recovery->on_app_limited();
+        if (EndpointEntry &e = endpoint_of(l); e.blocked && l.live() &&
+            std::find(e.waiters.begin(), e.waiters.end(), slot_) == e.waiters.end())
+            e.waiters.push_back(slot_);
+    }
+}
+
+// One packet under channel 0's key: control that waits and channel 0's own stream.
+bool Connection::send_control(Time now) {
+    ChannelEntry &control = services_.channels[control_];
+    if (pending_.empty() && !control.pending_control() && !control.has_data(now))
+        return false;
+    LinkEntry *link = choose_link(control, true, now);
+    if (!link) {
+        blocked_on_window_ = true;
+        return false;
+    }
+    PacketBuilder packet(*this, *link, control, link->packet_size(endpoint_of(*link)));
+    add_acks(packet, *link, now);
+    add_pending_control(packet);
+    packet.add_channel_control(control);
+    packet.add_data(now);
+    const bool sent = packet.eliciting();
+    packet.finish(now);
+    if (sent && link->probes_owed > 0)
+        link->probes_owed--;
+    harvest(control, now);
+    return sent;
+}
+
+void Connection::add_pending_control(PacketBuilder &packet) {
+    for (size_t n = pending_.size(); n > 0; n--) {
+        const ControlItem item = pending_.front();
+        if (!write_item(packet, item))
+            return; // no room; the next packet has some
+        pending_.pop();
+    }
+}
+
+// Writes the frame from the present state; true too when there is nothing left to say.
+bool Connection::write_item(PacketBuilder &packet, const ControlItem &item) {
+    bool fits = true;
+    const LinkNumber number{item.target};
+    switch (item.kind) {
+    case Control::kNewCid: {
+        const IssuedCid *c = cids_.issued(uint64_t{item.target});
+        if (!c)
+            return true;
+        wire::NewCidFrame f{c->link, c->cid_class, c->seq, c->cid, {}};
+        if (c->cid.len == crypto::kResetCidLen)
+            f.token = crypto::reset_token(services_.reset_key, services_.cids.cid_class(c->cid_class).name(),
+                                          c->cid.bytes());
+        fits = packet.add(f);
+        break;
+    }
+    case Control::kRetireCid: fits = packet.add(wire::RetireCidFrame{item.target}); break;
+    case Control::kCidRequest: fits = packet.add(wire::CidRequestFrame{item.value, number}); break;
+    case Control::kLinkState: {
+        const LinkEntry *l = find_link(number);
+        if (!l)
+            return true;
+        const auto state = l->state == link::State::kSuspect ? wire::WireLinkState::kSuspect
+                           : l->state == link::State::kDead  ? wire::WireLinkState::kDead
+                                                             : wire::WireLinkState::kGood;
+        fits = packet.add(wire::LinkStateFrame{number, state});
+        break;
+    }
+    case Control::kLinkClose: fits = packet.add(wire::LinkCloseFrame{number, item.value}); break;
+    case Control::kMaxChannels: fits = packet.add(wire::MaxChannelsFrame{peer_limit_}); break;
+    case Control::kChannel:
+    case Control::kAck: return true;
+    }
+    if (fits)
+        packet.remember(item);
+    return fits;
+}
+
+// Some packets of one channel on one link. False if nothing was sent.
+bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
+    EndpointEntry &endpoint = endpoint_of(link);
+    bool any = false;
+    for (size_t n = 0; n < kBurst && entry.attached; n++) {
+        if (!entry.pending_control() && !entry.has_data(now))
+            break;
+        if (n > 0 && !can_send(link, now))
+            break;
+        const size_t before = endpoint.counters.bytes_sent;
+        PacketBuilder packet(*this, link, entry, link.packet_size(endpoint));
+        add_acks(packet, link, now);
+        packet.add_channel_control(entry);
+        const bool data = packet.add_data(now);
+        if (!packet.eliciting())
+            break;
+        // The last packet for now: a quick answer lets the sender go on, or know that all arrived.
+        const bool more = entry.has_data(now) || entry.pending_control();
+        if (data && (!more || link.recovery->window_left() < 2 * link.packet_size(endpoint)))
+            packet.ask_ack_now();
+        const size_t size_before = stats_.bytes_sent;
+        packet.finish(now);
+        (void)before;
+        any = true;
+        if (link.probes_owed > 0)
+            link.probes_owed--;
+        order_.charge(entry, stats_.bytes_sent - size_before);
+    }
+    harvest(entry, now);
+    return any;
+}
+
+// The next key of a channel's direction: only after a packet of the present one has arrived, so that
+// the peer knows that one at least.
+void Connection::advance_epoch(ChannelEntry &entry) {
+    Epoch &e = entry.send_epoch;
+    if (!e.acked)
+        return;
+    const bool first = e.number == 0 && entry.cipher != cipher_;
+    const uint8_t log2 = entry.config().rekey_log2;
+    const crypto::Cipher cipher = e.number == 0 ? cipher_ : entry.cipher;
+    const uint64_t limit = crypto::packets_max(cipher, false) / 2;
+    const uint64_t wanted = log2 > 0 && log2 < 48 ? std::min(uint64_t{1} << log2, limit) : limit;
+    if (first || e.packets >= wanted)
+        e = {e.number + 1, 0, false};
+}
+
+} // namespace plait::connection

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all connections of a node share: tables, pools, caches, the packet arena. One per worker.
+#pragma once
+
+#include "base/slab.h"
+#include "channel/budget.h"
+#include "connection/assembler.h"
+#include "connection/channel_entry.h"
+#include "connection/cids.h"
+#include "connection/config.h"
+#include "connection/events.h"
+#include "connection/handshake.h"
+#include "crypto/protection.h"
+#include "link/link.h"
+#include "plait/trace.h"
+
+#include <string>
+
+namespace plait::connection {
+
+class Connection;
+
+struct LinkEntry : link::Link {
+    using link::Link::Link;
+    EventState events;
+};
+
+struct EndpointEntry : link::Endpoint {
+    using link::Endpoint::Endpoint;
+    EventState events;
+    Status status = PLAIT_OK;
+};
+
+// A connection with what its handle needs; the connection itself may move to another entry, when
+// two nodes have dialed each other at once.
+struct ConnectionEntry {
+    explicit ConnectionEntry(std::unique_ptr<Connection> c);
+    ~ConnectionEntry();
+    std::unique_ptr<Connection> connection;
+    EventState events;
+    uint64_t token = 0;
+    uint32_t open_children = 0; // channels and links whose closing event was not read yet
+    bool touched = false;       // waits in the node's list of those to drain
+    uint32_t next_to_peer = base::kNoSlot; // the next connection to the same peer, while indexed
+    bool indexed = false;
+    bool answering = false; // counts among the pending handshakes
+    bool known_to_application = false;
+};
+
+// Who gets the trace (include/plait/trace.h); off unless the mask says so.
+struct Tracer {
+    uint64_t mask = 0;
+    plait_trace_fn *sink = nullptr;
+    void *user = nullptr;
+    bool on(uint64_t what) const { return mask & what; }
+};
+
+// Where the queue in front of a line stands; asked on lines of known rate only.
+class DriverQueue {
+  public:
+    virtual ~DriverQueue() = default;
+    virtual uint64_t queued_bytes(EndpointIndex endpoint) = 0;
+};
+
+// What a connection tells its node.
+class NodeHooks {
+  public:
+    virtual ~NodeHooks() = default;
+    // The handshake is confirmed: the peer is who it says and is there. False: another connection
+    // takes its place, and this one must not go on.
+    virtual bool on_confirmed(Connection &connection, Time now) = 0;
+    // It wants to be drained (again).
+    virtual void touch(uint32_t connection_slot) = 0;
+};
+
+struct Counters {
+    uint64_t datagrams_received = 0, datagrams_sent = 0, datagrams_dropped = 0;
+    uint64_t bytes_received = 0, bytes_sent = 0;
+    uint64_t auth_failures = 0, malformed = 0, bad_mac1 = 0;
+    uint64_t handshakes_begun = 0, handshakes_done = 0, handshakes_refused = 0;
+};
+
+struct Services {
+    Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max_connections, uint32_t max_links,
+             uint32_t max_channels, uint32_t max_endpoints, uint64_t receive_memory);
+
+    Config config;
+    LocalNode local;
+    crypto::Secret<32> reset_key;
+    crypto::KeyCache keys;
+    recovery::Outcome outcome;
+    base::Slab<ConnectionEntry> connections;
+    base::Slab<LinkEntry> links;
+    base::Slab<ChannelEntry> channels;
+    base::Slab<EndpointEntry> endpoints;
+    channel::Pools pools;
+    channel::NodeBudget budget;
+    CidTable cids;
+    EventQueue events;
+    Assembler assembler;
+    Counters counters;
+    DriverQueue *driver = nullptr; // while draining
+    NodeHooks *hooks = nullptr;
+    Tracer tracer;
+    uint64_t wall_ms = 0;
+    uint64_t next_connection_id = 1; // names key cache entries; never reused
+};
+
+} // namespace plait::connection

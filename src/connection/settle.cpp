@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// What became of the packets: acknowledged, lost, acknowledged late.
+#include "connection/connection.h"
+#include "connection/packet.h"
+
+namespace plait::connection {
+
+Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time now) {
+    LinkEntry *link = find_link(f.link);
+    if (!link || !link->recovery)
+        return PLAIT_OK; // of a link that is over
+    recovery::AckInfo info;
+    info.ranges = {f.ranges.data(), f.range_count};
+    info.delay = base::micros(static_cast<int64_t>(std::min<uint64_t>(f.delay_us, 60'000'000)));
+    info.rx_time_us = f.rx_time_us;
+    info.own_return = link == &arrived_on;
+    if (f.has_ecn)
+        info.ecn = recovery::EcnCounts{f.ect0, f.ect1, f.ce};
+    recovery::Outcome &out = services_.outcome;
+    out.clear();
+    if (const Status s = link->recovery->on_ack(info, now, out); s != PLAIT_OK)
+        return s;
+    if (!info.own_return && arrived_on.recovery)
+        arrived_on.recovery->on_foreign_ack(now, f.rx_time_us, info.delay);
+    const bool answered = out.anything_acked();
+    settle(*link, now);
+    if (answered) {
+        link->suspect_timeouts = 0;
+        recover(*link, now);
+        link->received.set_srtt(link->recovery->rtt().srtt());
+    }
+    tune_windows(now);
+    return PLAIT_OK;
+}
+
+// Passes the outcome on to channels and control. Nothing in here may touch the outcome again.
+void Connection::settle(LinkEntry &link, Time now) {
+    recovery::Outcome &out = services_.outcome;
+    for (const recovery::SentPacket &p : out.acked)
+        settle_acked(p, now);
+    for (const recovery::SentPacket &p : out.late_acked)
+        if (p.channel_slot != base::kNoSlot && p.kind & kKindData)
+            settle_data(p, now);
+    for (const recovery::SentPacket &p : out.lost)
+        settle_lost(p, false, now);
+    stats_.packets_lost += out.lost.size();
+    stats_.packets_spurious += out.late_acked.size();
+    if (!out.acked.empty() || !out.lost.empty())
+        (void)link;
+}
+
+void Connection::settle_data(const recovery::SentPacket &p, Time now) {
+    if (ChannelEntry *e = find_channel({p.channel_slot})) {
+        e->on_acked(p.offset, p.length, p.kind & kKindFin);
+        if (((p.kind & kKindEpoch) >> kKindEpochShift) == (e->send_epoch.number & 3))
+            e->send_epoch.acked = true;
+        harvest(*e, now);
+    }
+}
+
+void Connection::settle_acked(const recovery::SentPacket &p, Time now) {
+    log_.take(p.cookie, [&](const ControlItem &item) { control_acked(item, now); });
+    if (p.kind & kKindData)
+        settle_data(p, now);
+}
+
+void Connection::settle_lost(const recovery::SentPacket &p, bool reinject, Time now) {
+    log_.take(p.cookie, [&](const ControlItem &item) { control_lost(item, now); });
+    if (!(p.kind & kKindData))
+        return;
+    if (ChannelEntry *e = find_channel({p.channel_slot})) {
+        if (reinject)
+            e->on_reinject(p.offset, p.length, p.kind & kKindFin, now);
+        else
+            e->on_lost(p.offset, p.length, p.kind & kKindFin, now);
+        harvest(*e, now);
+    }
+}
+
+void Connection::control_acked(const ControlItem &item, Time now) {
+    switch (item.kind) {
+    case Control::kNewCid:
+        if (IssuedCid *c = cids_.issued(uint64_t{item.target})) {
+            c->acked = true;
+            progress_waiting(now);
+        }
+        return;
+    case Control::kChannel:
+        if (ChannelEntry *e = find_channel({item.target})) {
+            e->on_control_acked(static_cast<channel::ControlSet>(item.value));
+            harvest(*e, now);
+        }
+        return;
+    case Control::kAck:
+        if (LinkEntry *l = find_link({item.target}))
+            l->received.on_ack_acked({item.value});
+        return;
+    default: return;
+    }
+}
+
+// Lost control is said again, if it still holds.
+void Connection::control_lost(const ControlItem &item, Time now) {
+    switch (item.kind) {
+    case Control::kNewCid:
+        if (const IssuedCid *c = cids_.issued(uint64_t{item.target}); c && !c->acked)
+            pending_.add(item);
+        return;
+    case Control::kCidRequest:
+        if (!cids_.held({item.target}, static_cast<uint8_t>(item.value)))
+            pending_.add(item);
+        return;
+    case Control::kLinkState:
+        if (find_link({item.target}))
+            pending_.add(item);
+        return;
+    case Control::kChannel:
+        if (ChannelEntry *e = find_channel({item.target})) {
+            e->on_control_lost(static_cast<channel::ControlSet>(item.value));
+            harvest(*e, now);
+        }
+        return;
+    case Control::kAck: return;
+    case Control::kRetireCid:
+    case Control::kLinkClose:
+    case Control::kMaxChannels: pending_.add(item); return;
+    }
+}
+
+} // namespace plait::connection

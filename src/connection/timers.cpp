@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one deadline of a connection, and what is due when it comes.
+#include "connection/connection.h"
+
+#include <algorithm>
+
+namespace plait::connection {
+
+// The idle timeout counts only while a link lives; without any, the dormancy timeout does.
+Time Connection::idle_deadline() const {
+    if (!confirmed_ || config_.idle_timeout.us == 0 || state_ == State::kDormant)
+        return kNever;
+    return last_authentic_ + config_.idle_timeout;
+}
+
+Time Connection::deadline(Time now) {
+    if (state_ == State::kClosed)
+        return kNever;
+    if (ended())
+        return close_deadline_;
+    Time t = std::min({resend_at_, handshake_deadline_, idle_deadline()});
+    if (!has_keys_ || !confirmed_)
+        return t;
+    if (state_ == State::kDormant)
+        t = std::min(t, dormant_since_ + config_.dormancy_timeout);
+    else if (config_.keepalive.us > 0)
+        t = std::min(t, std::max(last_sent_, last_authentic_) + config_.keepalive);
+    t = std::min(t, channel_deadline_);
+    for (size_t i = 0; i < link_count_; i++)
+        t = std::min(t, link_deadline(link_at(i), now));
+    return t;
+}
+
+void Connection::on_timer(Time now) {
+    if (ended()) {
+        if (close_deadline_ <= now)
+            finish_close(now);
+        return;
+    }
+    if (handshake_deadline_ <= now || idle_deadline() <= now) {
+        if (confirmed_)
+            return close(PLAIT_E_TIMEOUT, static_cast<uint64_t>(wire::CloseCode::kIdle), false, "idle", now);
+        return fail_handshake(PLAIT_E_TIMEOUT, now);
+    }
+    if (!has_keys_ || !confirmed_)
+        return touch();
+    if (state_ == State::kDormant && dormant_since_ + config_.dormancy_timeout <= now) {
+        ending_.status = PLAIT_E_TIMEOUT;
+        ending_.reason = "no link for too long";
+        return finish_close(now);
+    }
+    if (config_.keepalive.us > 0 && std::max(last_sent_, last_authentic_) + config_.keepalive <= now) {
+        for (size_t i = 0; i < link_count_; i++)
+            if (LinkEntry &l = link_at(i); l.live())
+                l.probes_owed = std::max<uint8_t>(l.probes_owed, 1);
+    }
+    for (size_t i = 0; i < link_count_; i++)
+        link_timers(link_at(i), now);
+    if (channel_deadline_ <= now) {
+        channel_deadline_ = kNever;
+        // harvest() may take a channel out of the map, so not while walking over it.
+        std::vector<uint32_t> due;
+        for_each_channel([&](uint32_t slot) { due.push_back(slot); });
+        for (const uint32_t slot : due) {
+            if (!services_.channels.live(slot))
+                continue;
+            ChannelEntry &e = services_.channels[slot];
+            if (e.deadline() <= now)
+                e.on_timer(now);
+            harvest(e, now);
+        }
+    }
+    touch();
+}
+
+} // namespace plait::connection

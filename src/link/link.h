@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// A link: one way to reach one peer, (endpoint, remote address), member of a connection. It holds
+// what is particular to the way: state, address validation, connection id, recovery, counters.
+// What travels over it is the connection's matter.
+#pragma once
+
+#include "link/endpoint.h"
+#include "link/state.h"
+#include "recovery/link_recovery.h"
+#include "recovery/received.h"
+#include "wire/frames.h"
+
+#include <memory>
+
+namespace plait::link {
+
+inline constexpr uint32_t kAmplification = 3;      // bytes sent to an unproven address a byte received
+inline constexpr size_t kMaxResponsesOwed = 4;
+inline constexpr uint32_t kMaxChallenges = 6;      // then a join has failed
+inline constexpr uint32_t kDeadTimeouts = 3;       // and
+inline constexpr Duration kDeadAfter = base::seconds(1); // both until suspect becomes dead
+inline constexpr Duration kProbeIntervals[3] = {base::seconds(1), base::seconds(5), base::seconds(30)};
+inline constexpr size_t kMinPacket = 64;
+inline constexpr Duration kMaxPacketTime = base::millis(20); // on the line
+
+// The challenge that proves an address, and how far it has come.
+struct Validation {
+    wire::ChallengeBytes challenge{};
+    bool armed = false;    // a challenge is out or to be sent
+    uint8_t sent = 0;
+    Time next_send;        // when to (re)send it
+    uint64_t received = 0; // bytes from the address while unproven
+    uint64_t allowance() const { return kAmplification * received; }
+};
+
+// A new remote address under test while the old one is still in use (docs/protocol.md section 7,
+// "Known id from a new address"): the link moves only if the new one answers and the old does not.
+struct Candidate {
+    plait_addr remote{}, local{};
+    bool has_local = false;
+    EndpointIndex endpoint;
+    Validation fresh; // of the new address
+    Validation old;   // of the present one
+    uint64_t sent = 0;
+    bool proven = false;
+    Time decide_at; // the old one must have answered by then
+};
+
+struct Link {
+    Link(uint32_t connection_slot, LinkNumber n) : number(n), connection(connection_slot) {}
+
+    LinkNumber number;
+    uint32_t connection;
+    uint32_t slot = base::kNoSlot;
+    EndpointIndex endpoint;
+    State state = State::kWaiting;
+    bool has_number = false; // the application's link before its number is known
+    bool begun_here = false;
+    bool validated = false;
+    bool has_local = false;
+    bool peer_says_down = false;
+    plait_addr remote{}, local{};
+    wire::Cid peer_cid;          // put into what is sent
+    uint64_t issued_seq = 0;     // of the id by which the peer's packets come in
+    uint8_t peer_class = 0;      // the class in the peer's table
+    uint32_t cost = 0;
+    uint64_t token = 0;
+
+    std::unique_ptr<recovery::LinkRecovery> recovery;
+    recovery::ReceivedPackets received;
+    Validation validation;
+    std::unique_ptr<Candidate> candidate;
+    std::array<wire::ChallengeBytes, kMaxResponsesOwed> responses{};
+    uint8_t responses_owed = 0;
+    uint8_t probes_owed = 0;   // packets that may exceed the window: after a timeout
+    uint64_t sent_unvalidated = 0;
+    Time suspect_since;
+    uint32_t suspect_timeouts = 0;
+    Time next_probe = base::kNever; // of a suspect or dead link
+    Time own_ack_at;           // when its own ACK last went over itself
+
+    // For the application.
+    Status status = PLAIT_OK;
+    uint64_t close_code = 0;
+    uint64_t moved_bytes = 0; // at the last change to suspect or dead
+    char reason[64] = {};
+    uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0;
+    uint64_t payload_sent = 0, payload_received = 0;
+
+    bool usable() const { return state == State::kGood; }
+    bool live() const { return state == State::kGood || state == State::kSuspect; }
+    // May carry packets at all (a dead one carries probes).
+    bool exists() const { return state != State::kClosed && state != State::kWaiting; }
+
+    // May `size` more bytes go to the present, perhaps unproven, address?
+    bool within_allowance(size_t size) const {
+        return validated || sent_unvalidated + size <= validation.allowance() || begun_here;
+    }
+    // The size of a packet: no more than the way carries, nor than about 20 ms of its rate.
+    size_t packet_size(const Endpoint &e) const;
+    // Bytes a second that it is believed to carry; at least 1.
+    uint64_t rate(const Endpoint &e) const;
+    void set_reason(const char *format, ...) __attribute__((format(printf, 2, 3)));
+};
+
+} // namespace plait::link

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// The application's calls on connections and links.
+#include "node/core.h"
+
+namespace plait::node {
+
+using connection::State;
+
+uint64_t Core::handle(HandleType type, uint32_t slot) {
+    uint32_t generation = 0;
+    switch (type) {
+    case HandleType::kConnection: generation = s.connections.generation(slot); break;
+    case HandleType::kChannel: generation = s.channels.generation(slot); break;
+    case HandleType::kLink: generation = s.links.generation(slot); break;
+    case HandleType::kEndpoint: generation = s.endpoints.generation(slot); break;
+    case HandleType::kNone: return 0;
+    }
+    return Handle{type, 0, generation, slot}.value();
+}
+
+namespace {
+template <class T>
+Result<T *> look_up(base::Slab<T> &slab, HandleType type, uint64_t value) {
+    const Handle h = Handle::from(value);
+    if (h.type != type || h.worker != 0)
+        return Error{PLAIT_E_HANDLE};
+    if (T *object = slab.find(h.slot, h.generation))
+        return object;
+    return Error{slab.was_issued(h.slot, h.generation) ? PLAIT_E_STALE : PLAIT_E_HANDLE};
+}
+} // namespace
+
+Result<ConnectionEntry *> Core::connection(uint64_t h) {
+    return look_up(s.connections, HandleType::kConnection, h);
+}
+Result<LinkEntry *> Core::link(uint64_t h) {
+    return look_up(s.links, HandleType::kLink, h);
+}
+Result<ChannelEntry *> Core::channel(uint64_t h) {
+    return look_up(s.channels, HandleType::kChannel, h);
+}
+Result<EndpointEntry *> Core::endpoint(uint64_t h) {
+    return look_up(s.endpoints, HandleType::kEndpoint, h);
+}
+Result<ConnectionEntry *> Core::open_connection(uint64_t h) {
+    const auto e = connection(h);
+    return e.ok() && (*e)->connection->ended() ? Result<ConnectionEntry *>(Error{PLAIT_E_CLOSED}) : e;
+}
+Result<ChannelEntry *> Core::open_channel(uint64_t h) {
+    const auto e = channel(h);
+    return e.ok() && (*e)->events.closed_raised ? Result<ChannelEntry *>(Error{PLAIT_E_CLOSED}) : e;
+}
+
+Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint, const plait_addr &addr,
+                               const ConnectConfig &config, Time now) {
+    Core &c = *core_;
+    const auto e = c.endpoint(endpoint);
+    if (!e.ok())
+        return Error{e.status()};
+    if ((*e)->events.closed_raised)
+        return Error{PLAIT_E_CLOSED};
+    if (peer && *peer == c.identity.id())
+        return Error{PLAIT_E_INVALID};
+    connection::Config k = connection_config(c.config);
+    k.accept_at_once = config.accept_any_id;
+    if (config.idle_timeout.us >= 0)
+        k.idle_timeout = config.idle_timeout;
+    if (config.keepalive.us >= 0)
+        k.keepalive = config.keepalive;
+    if (config.dormancy_timeout.us >= 0)
+        k.dormancy_timeout = config.dormancy_timeout;
+    const uint32_t slot = c.add_connection(k, now);
+    if (slot == base::kNoSlot)
+        return Error{PLAIT_E_LIMIT};
+    ConnectionEntry &entry = c.s.connections[slot];
+    entry.known_to_application = true;
+    entry.token = config.token;
+    if (const Status s = entry.connection->dial(peer, {Handle::from(endpoint).slot}, addr, now); s != PLAIT_OK) {
+        c.erase_connection(slot);
+        return Error{s};
+    }
+    c.s.counters.handshakes_begun++;
+    c.attempts.put(entry.connection->ephemeral_tag(), slot);
+    c.index_peer(slot);
+    c.touch(slot);
+    return c.handle(HandleType::kConnection, slot);
+}
+
+Status Node::accept(uint64_t connection, Time now) {
+    const auto e = core_->open_connection(connection);
+    return e.ok() ? (*e)->connection->approve(now) : e.status();
+}
+
+Status Node::refuse(uint64_t connection, uint64_t code, Time now) {
+    const auto e = core_->open_connection(connection);
+    if (!e.ok())
+        return e.status();
+    if ((*e)->connection->state() != State::kRequested)
+        return PLAIT_E_STATE;
+    (*e)->connection->refuse(code, now);
+    return PLAIT_OK;
+}
+
+Status Node::close(uint64_t connection, uint64_t code, std::string_view reason, Time now) {
+    Core &c = *core_;
+    const auto e = c.connection(connection);
+    if (!e.ok())
+        return e.status();
+    if ((*e)->events.released)
+        return PLAIT_E_CLOSED;
+    (*e)->events.released = true;
+    (*e)->connection->close(PLAIT_OK, code, true, reason, now);
+    c.touch(Handle::from(connection).slot);
+    return PLAIT_OK;
+}
+
+namespace {
+ConnectionState public_state(State s) {
+    switch (s) {
+    case State::kDialing:
+    case State::kAnswering: return ConnectionState::kConnecting;
+    case State::kRequested: return ConnectionState::kRequested;
+    case State::kConnected: return ConnectionState::kConnected;
+    case State::kDormant: return ConnectionState::kDormant;
+    case State::kClosing:
+    case State::kDraining: return ConnectionState::kClosing;
+    case State::kClosed: return ConnectionState::kClosed;
+    }
+    return ConnectionState::kClosed;
+}
+} // namespace
+
+Result<ConnectionInfo> Node::connection_info(uint64_t connection) const {
+    const auto e = core_->connection(connection);
+    if (!e.ok())
+        return Error{e.status()};
+    const Connection &c = *(*e)->connection;
+    ConnectionInfo i;
+    i.state = public_state(c.state());
+    i.peer = c.peer();
+    i.peer_known = c.peer_known();
+    i.initiator = c.initiated();
+    i.cipher = c.cipher();
+    i.links = static_cast<uint32_t>(c.links().size());
+    i.live_links = static_cast<uint32_t>(c.live_links());
+    i.channels = static_cast<uint32_t>(c.channel_count());
+    i.token = (*e)->token;
+    i.status = c.ending().status;
+    i.close_code = c.ending().code;
+    i.closed_by_peer = c.ending().by_peer;
+    i.closed_by_application = c.ending().by_application;
+    i.close_reason = c.ending().reason;
+    const connection::ConnectionStats &k = c.stats();
+    i.bytes_sent = k.bytes_sent;
+    i.bytes_received = k.bytes_received;
+    i.packets_sent = k.packets_sent;
+    i.packets_received = k.packets_received;
+    i.packets_lost = k.packets_lost;
+    i.packets_spurious = k.packets_spurious;
+    i.bytes_reinjected = k.bytes_reinjected;
+    i.auth_failures = k.auth_failures;
+    i.handshake_time = k.handshake_time;
+    i.receive_memory = c.receive_memory();
+    return i;
+}
+
+Result<size_t> Node::connection_links(uint64_t connection, std::span<uint64_t> out) const {
+    const auto e = core_->connection(connection);
+    if (!e.ok())
+        return Error{e.status()};
+    const auto links = (*e)->connection->links();
+    for (size_t i = 0; i < links.size() && i < out.size(); i++)
+        out[i] = core_->handle(HandleType::kLink, links[i]);
+    return links.size();
+}
+
+Result<size_t> Node::connection_channels(uint64_t connection, std::span<uint64_t> out) const {
+    const auto e = core_->connection(connection);
+    if (!e.ok())
+        return Error{e.status()};
+    size_t n = 0;
+    (*e)->connection->for_each_channel([&](uint32_t slot) {
+        if (n < out.size())
+            out[n] = core_->handle(HandleType::kChannel, slot);
+        n++;
+    });
+    return n;
+}
+
+Status Node::set_connection_token(uint64_t connection, uint64_t token) {
+    const auto e = core_->connection(connection);
+    if (!e.ok())
+        return e.status();
+    (*e)->token = token;
+    return PLAIT_OK;
+}
+
+Status Node::export_key(uint64_t connection, uint32_t channel_number, std::string_view label, MutBytes out) {
+    const auto e = core_->open_connection(connection);
+    if (!e.ok())
+        return e.status();
+    if (!(*e)->connection->established())
+        return PLAIT_E_STATE;
+    return crypto::export_key((*e)->connection->root(), {channel_number}, label, out);
+}
+
+// -- links
+
+Result<uint64_t> Node::add_link(uint64_t connection, uint64_t endpoint, const plait_addr &addr,
+                                const LinkConfig &config, Time now) {
+    Core &c = *core_;
+    const auto e = c.open_connection(connection);
+    if (!e.ok())
+        return Error{e.status()};
+    const auto ep = c.endpoint(endpoint);
+    if (!ep.ok())
+        return Error{ep.status()};
+    if ((*ep)->events.closed_raised)
+        return Error{PLAIT_E_CLOSED};
+    const auto slot = (*e)->connection->add_link({Handle::from(endpoint).slot}, addr, config.cost, now);
+    if (!slot.ok())
+        return Error{slot.status()};
+    c.s.links[*slot].token = config.token;
+    return c.handle(HandleType::kLink, *slot);
+}
+
+Status Node::close_link(uint64_t link, uint64_t code, Time now) {
+    Core &c = *core_;
+    const auto l = c.link(link);
+    if (!l.ok())
+        return l.status();
+    if ((*l)->events.released)
+        return PLAIT_E_CLOSED;
+    (*l)->events.released = true;
+    Connection &conn = c.connection_of(**l);
+    conn.close_link(**l, PLAIT_OK, code, true, now);
+    c.s.assembler.flush();
+    conn.release_link(**l);
+    return PLAIT_OK;
+}
+
+Result<LinkInfo> Node::link_info(uint64_t link) const {
+    Core &c = *core_;
+    const auto found = c.link(link);
+    if (!found.ok())
+        return Error{found.status()};
+    const LinkEntry &l = **found;
+    LinkInfo i;
+    i.connection = c.handle(HandleType::kConnection, l.connection);
+    i.endpoint = c.handle(HandleType::kEndpoint, l.endpoint.v);
+    i.token = l.token;
+    i.number = l.number.v;
+    i.state = l.state;
+    i.remote = l.remote;
+    i.local = l.local;
+    i.status = l.status;
+    i.bytes_sent = l.bytes_sent;
+    i.bytes_received = l.bytes_received;
+    i.packets_sent = l.packets_sent;
+    i.packets_received = l.packets_received;
+    i.payload_sent = l.payload_sent;
+    i.payload_received = l.payload_received;
+    i.cost = l.cost + c.s.endpoints[l.endpoint.v].info.cost;
+    std::copy(std::begin(l.reason), std::end(l.reason), std::begin(i.reason));
+    if (!l.recovery)
+        return i;
+    const recovery::LinkStats k = l.recovery->stats();
+    i.packets_lost = k.packets_lost;
+    i.packets_spurious = k.packets_spurious;
+    i.packets_acked = k.packets_acked;
+    if (l.recovery->rtt().has_sample()) {
+        i.srtt = k.srtt;
+        i.rttvar = k.rttvar;
+        i.min_rtt = k.min_rtt;
+        i.latest_rtt = k.latest_rtt;
+    }
+    i.cwnd = k.cwnd;
+    i.in_flight = k.bytes_in_flight;
+    i.pacing_rate = k.pacing_rate;
+    i.mtu = static_cast<uint32_t>(k.mtu);
+    i.controller = l.recovery->controller().name();
+    return i;
+}
+
+} // namespace plait::node

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// The application's calls on channels.
+#include "node/core.h"
+
+namespace plait::node {
+
+Result<uint64_t> Node::open_channel(uint64_t connection, std::string_view label, const channel::Config &config,
+                                    Time now) {
+    Core &c = *core_;
+    const auto e = c.open_connection(connection);
+    if (!e.ok())
+        return Error{e.status()};
+    const auto slot = (*e)->connection->open_channel(label, config, now);
+    if (!slot.ok())
+        return Error{slot.status()};
+    return c.handle(HandleType::kChannel, *slot);
+}
+
+Status Node::accept_channel(uint64_t channel, const channel::Config *config, Time now) {
+    const auto e = core_->open_channel(channel);
+    return e.ok() ? core_->connection_of(**e).accept_channel(**e, config, now) : e.status();
+}
+
+Status Node::refuse_channel(uint64_t channel, uint64_t code, Time now) {
+    const auto e = core_->open_channel(channel);
+    return e.ok() ? core_->connection_of(**e).refuse_channel(**e, code, now) : e.status();
+}
+
+Result<ChannelInfo> Node::channel_info(uint64_t channel) const {
+    Core &c = *core_;
+    const auto found = c.channel(channel);
+    if (!found.ok())
+        return Error{found.status()};
+    const ChannelEntry &e = **found;
+    ChannelInfo i;
+    i.connection = c.handle(HandleType::kConnection, e.connection);
+    i.token = e.token;
+    i.number = e.number().v;
+    i.opened_here = e.opened_here();
+    i.accepted = e.phase() == channel::Phase::kOpen;
+    i.requested = e.requested;
+    i.closed = e.events.closed_raised;
+    i.config = e.config();
+    i.label = e.label();
+    i.stats = e.stats();
+    i.send_queue = e.unacked();
+    i.receive_queue = e.unread();
+    i.send_limit = e.send_limit();
+    i.receive_limit = e.receive_limit();
+    i.status = e.status;
+    i.code = e.code;
+    return i;
+}
+
+Status Node::set_channel_token(uint64_t channel, uint64_t token) {
+    const auto e = core_->channel(channel);
+    if (!e.ok())
+        return e.status();
+    (*e)->token = token;
+    return PLAIT_OK;
+}
+
+Result<size_t> Node::send(uint64_t channel, std::span<const Bytes> parts, Time now) {
+    const auto e = core_->open_channel(channel);
+    if (!e.ok())
+        return Error{e.status()};
+    const auto r = (*e)->send(parts, now);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return r;
+}
+
+Result<MutBytes> Node::reserve(uint64_t channel, size_t min, Time now) {
+    const auto e = core_->open_channel(channel);
+    if (!e.ok())
+        return Error{e.status()};
+    const auto r = (*e)->reserve(min);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return r;
+}
+
+Status Node::commit(uint64_t channel, size_t n, Time now) {
+    // Also on a channel that has ended meanwhile: the reservation has to be released.
+    const auto e = core_->channel(channel);
+    if (!e.ok())
+        return e.status();
+    const Status s = (*e)->commit(n, now);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return s;
+}
+
+Status Node::send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user, Time now) {
+    const auto e = core_->open_channel(channel);
+    if (!e.ok())
+        return e.status();
+    const Status s = (*e)->send_owned(data, release, user, now);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return s;
+}
+
+Status Node::finish(uint64_t channel, Time now) {
+    const auto e = core_->open_channel(channel);
+    if (!e.ok())
+        return e.status();
+    const Status s = (*e)->finish(now);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return s;
+}
+
+Status Node::reset_channel(uint64_t channel, uint64_t code, Time now) {
+    const auto e = core_->open_channel(channel);
+    if (!e.ok())
+        return e.status();
+    const Status s = (*e)->reset(code);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return s;
+}
+
+Status Node::stop_channel(uint64_t channel, uint64_t code, Time now) {
+    const auto e = core_->open_channel(channel);
+    if (!e.ok())
+        return e.status();
+    const Status s = (*e)->stop(code);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return s;
+}
+
+Status Node::close_channel(uint64_t channel, Time now) {
+    Core &c = *core_;
+    const auto found = c.channel(channel);
+    if (!found.ok())
+        return found.status();
+    ChannelEntry &e = **found;
+    if (e.events.released)
+        return PLAIT_E_CLOSED;
+    e.events.released = true;
+    Connection &conn = c.connection_of(e);
+    if (e.requested) {
+        conn.refuse_channel(e, 0, now);
+    } else if (!e.events.closed_raised) {
+        e.finish(now);
+        e.stop(0);
+        conn.after_channel_call(e, now);
+    }
+    conn.release_channel(e);
+    return PLAIT_OK;
+}
+
+// What has arrived can be read after the end, too.
+Result<size_t> Node::read(uint64_t channel, MutBytes to, channel::ReadInfo *info, Time now) {
+    const auto e = core_->channel(channel);
+    if (!e.ok())
+        return Error{e.status()};
+    const auto r = (*e)->read(to, info);
+    if (!r.ok() && r.status() == PLAIT_E_AGAIN && (*e)->events.closed_raised)
+        return Error{PLAIT_E_CLOSED};
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return r;
+}
+
+Result<size_t> Node::peek(uint64_t channel, std::span<Bytes> slices, channel::ReadInfo *info) {
+    const auto e = core_->channel(channel);
+    if (!e.ok())
+        return Error{e.status()};
+    return (*e)->peek(slices, info);
+}
+
+Status Node::consume(uint64_t channel, size_t n, Time now) {
+    const auto e = core_->channel(channel);
+    if (!e.ok())
+        return e.status();
+    const Status s = (*e)->consume(n);
+    core_->connection_of(**e).after_channel_call(**e, now);
+    return s;
+}
+
+} // namespace plait::node

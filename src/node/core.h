@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of a node: what its verbs, in files of their own, work on.
+//
+//   node.cpp    making, endpoints          demux.cpp    datagrams to connections, INIT
+//   drain.cpp   out, timers, collection    events.cpp   events for the application
+//   calls.cpp   connections and links      channel_calls.cpp
+#pragma once
+
+#include "base/timer_heap.h"
+#include "connection/connection.h"
+#include "node/node.h"
+
+namespace plait::node {
+
+using connection::ChannelEntry;
+using connection::Connection;
+using connection::ConnectionEntry;
+using connection::EndpointEntry;
+using connection::EventState;
+using connection::LinkEntry;
+using connection::Services;
+using connection::Source;
+
+class Core final : public connection::NodeHooks, public connection::DatagramSink, public connection::DriverQueue {
+  public:
+    Core(Config c, crypto::Identity identity, Entropy &entropy, Time now);
+    ~Core() override;
+
+    // NodeHooks
+    bool on_confirmed(Connection &c, Time now) override;
+    void touch(uint32_t slot) override;
+    // DatagramSink, DriverQueue
+    uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) override;
+    uint64_t queued_bytes(EndpointIndex endpoint) override;
+
+    // demux.cpp
+    void on_datagram(EndpointIndex index, MutBytes bytes, const connection::Arrival &from, Time now);
+    void on_short(EndpointIndex index, MutBytes bytes, const connection::Arrival &from, Time now);
+    void on_long(EndpointIndex index, Bytes bytes, const connection::Arrival &from, Time now);
+    void on_init(Bytes bytes, const connection::Arrival &from, Time now);
+    bool may_answer(const connection::Handshake &handshake, const connection::Arrival &from, Time now);
+    bool is_allowed(const crypto::NodeId &peer) const;
+    uint32_t add_connection(const connection::Config &config, Time now);
+    void erase_connection(uint32_t slot);
+    // The connections to one peer are chained by their slots.
+    void index_peer(uint32_t slot);
+    void unindex_peer(uint32_t slot);
+    template <class F>
+    void for_each_to(const crypto::NodeId &peer, F &&f);
+    void take_over(Connection &confirmed, Connection &dialing);
+
+    // drain.cpp
+    void drain(Time now, Output &out);
+    void drain_touched(Time now);
+    void collect(uint32_t slot);
+
+    // events.cpp
+    size_t take_events(std::span<plait_event> out, Time now);
+    bool fill_event(connection::EventQueue::Entry at, EventState &state, uint32_t type, plait_event &out, Time now);
+    EventState *state_of(connection::EventQueue::Entry at);
+    void after_read(connection::EventQueue::Entry at, uint32_t type);
+
+    // Handles.
+    uint64_t handle(HandleType type, uint32_t slot);
+    Result<ConnectionEntry *> connection(uint64_t handle);
+    Result<LinkEntry *> link(uint64_t handle);
+    Result<ChannelEntry *> channel(uint64_t handle);
+    Result<EndpointEntry *> endpoint(uint64_t handle);
+    // As above, for calls that change something: PLAIT_E_CLOSED if it has ended.
+    Result<ConnectionEntry *> open_connection(uint64_t handle);
+    Result<ChannelEntry *> open_channel(uint64_t handle);
+    Connection &connection_of(const ChannelEntry &e) { return *s.connections[e.connection].connection; }
+    Connection &connection_of(const LinkEntry &l) { return *s.connections[l.connection].connection; }
+
+    Config config;
+    crypto::Identity identity;
+    Entropy &entropy;
+    crypto::IdentityCache identities;
+    connection::Mac1Book mac1_book;
+    AcceptConfig accept;
+    Services s;
+    base::FlatMap<uint32_t> attempts; // a handshake's ephemeral -> connection slot
+    base::FlatMap<uint32_t> peers;    // first bytes of an id -> first connection of the chain
+    base::TimerHeap timers;
+    std::vector<uint32_t> touched, drained;
+    uint32_t answering = 0;
+    Output *out = nullptr;
+};
+
+uint64_t random_u64(Entropy &entropy);
+connection::Config connection_config(const Config &c);
+
+} // namespace plait::node

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// Out: what there is to send, timers, and clearing away what has ended.
+#include "node/core.h"
+
+#include <algorithm>
+
+namespace plait::node {
+
+void Core::touch(uint32_t slot) {
+    if (slot == base::kNoSlot || !s.connections.live(slot) || s.connections[slot].touched)
+        return;
+    s.connections[slot].touched = true;
+    touched.push_back(slot);
+}
+
+uint32_t Core::send(EndpointIndex index, std::span<const plait_datagram> v) {
+    const uint32_t taken = out->send(index, v);
+    link::EndpointCounters &k = s.endpoints[index.v].counters;
+    for (uint32_t i = 0; i < taken && i < v.size(); i++) {
+        const uint64_t n = v[i].segment > 0 ? (v[i].len + v[i].segment - 1u) / v[i].segment : 1;
+        k.datagrams_sent += n;
+        k.bytes_sent += v[i].len;
+        s.counters.datagrams_sent += n;
+        s.counters.bytes_sent += v[i].len;
+    }
+    return taken;
+}
+
+uint64_t Core::queued_bytes(EndpointIndex endpoint) {
+    return out->queued_bytes(endpoint);
+}
+
+void Node::drain(Time now, Output &out) {
+    core_->drain(now, out);
+}
+
+void Core::drain(Time now, Output &o) {
+    out = &o;
+    s.driver = this;
+    s.assembler.set_sink(this);
+    for (uint32_t i = 0; i < s.endpoints.capacity(); i++)
+        if (s.endpoints.live(i) && !s.endpoints[i].parked.empty() && s.endpoints[i].can_send())
+            s.assembler.unpark({i}, s.endpoints[i]);
+    drained.clear();
+    drain_touched(now);
+    s.assembler.flush();
+    // Whoever was drained may have more for an endpoint that turned out to be full.
+    for (uint32_t i = 0; i < s.endpoints.capacity(); i++) {
+        if (!s.endpoints.live(i) || !s.endpoints[i].blocked)
+            continue;
+        std::vector<uint32_t> &w = s.endpoints[i].waiters;
+        for (const uint32_t slot : drained)
+            if (std::find(w.begin(), w.end(), slot) == w.end())
+                w.push_back(slot);
+    }
+    for (const uint32_t slot : drained)
+        collect(slot);
+    for (const uint32_t slot : drained)
+        if (s.connections.live(slot))
+            timers.set(slot, s.connections[slot].connection->deadline(now));
+    s.driver = nullptr;
+    s.assembler.set_sink(nullptr);
+    out = nullptr;
+}
+
+void Core::drain_touched(Time now) {
+    // Draining one may touch another; it stands as touched meanwhile, so not itself.
+    for (size_t i = 0; i < touched.size(); i++) {
+        const uint32_t slot = touched[i];
+        if (!s.connections.live(slot))
+            continue;
+        s.connections[slot].connection->drain(now);
+        s.connections[slot].touched = false;
+        drained.push_back(slot);
+    }
+    touched.clear();
+}
+
+// Gives a connection's memory back when neither the protocol nor the application needs it any more.
+void Core::collect(uint32_t slot) {
+    if (!s.connections.live(slot))
+        return;
+    ConnectionEntry &e = s.connections[slot];
+    if (e.connection->state() != connection::State::kClosed)
+        return;
+    if (!e.known_to_application || (e.events.closed_read && e.events.released))
+        erase_connection(slot);
+}
+
+Time Node::deadline() const {
+    return core_->touched.empty() ? core_->timers.next() : Time{0};
+}
+
+void Node::on_timer(Time now) {
+    Core &c = *core_;
+    while (c.timers.next() <= now) {
+        const uint32_t slot = c.timers.next_slot();
+        c.timers.set(slot, kNever);
+        Connection &conn = *c.s.connections[slot].connection;
+        // The entry is lazy: what it was set for may be over.
+        if (conn.deadline(now) <= now)
+            conn.on_timer(now);
+        c.touch(slot);
+    }
+}
+
+void Node::resume(Time now) {
+    for (uint32_t i = 0; i < core_->s.connections.capacity(); i++)
+        if (core_->s.connections.live(i))
+            core_->s.connections[i].connection->probe_all(true, now);
+}
+
+void Node::network_changed(Time now) {
+    for (uint32_t i = 0; i < core_->s.connections.capacity(); i++)
+        if (core_->s.connections.live(i))
+            core_->s.connections[i].connection->probe_all(false, now);
+}
+
+std::vector<channel::Release> Node::take_releases() {
+    std::vector<channel::Release> out;
+    out.swap(core_->s.pools.releases);
+    return out;
+}
+
+} // namespace plait::node

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two nodes, `a` and `z`, joined by perfect wires with a fixed delay, under a virtual clock: the
+// smallest world in which a node does something. The simulator (tests/sim) has the real ones.
+#pragma once
+
+#include "crypto/init.h"
+#include "node/node.h"
+
+#include <deque>
+#include <vector>
+
+namespace plait::test {
+
+struct CountingEntropy final : base::Entropy {
+    explicit CountingEntropy(uint64_t seed) : state(seed) {}
+    void fill(MutBytes out) override {
+        for (uint8_t &b : out) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            b = static_cast<uint8_t>(state >> 56);
+        }
+    }
+    uint64_t state;
+};
+
+inline plait_addr address(const char *name) {
+    plait_addr a{};
+    a.len = static_cast<uint8_t>(std::strlen(name));
+    std::memcpy(a.b, name, a.len);
+    return a;
+}
+
+class Pair;
+
+struct Side final : node::Output {
+    Side(Pair &p, uint64_t seed, node::Config config);
+    uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) override;
+    uint64_t queued_bytes(EndpointIndex) override { return 0; }
+    uint64_t open(const char *cls, uint32_t mtu = 1400);
+
+    Pair &pair;
+    CountingEntropy entropy;
+    node::Node node;
+    std::vector<plait_event> events;
+    uint64_t sent = 0;
+};
+
+class Pair {
+  public:
+    explicit Pair(node::Config config = {}) : a(*this, 1, config), z(*this, 2, config) {
+        node::AcceptConfig accept;
+        accept.listening = true;
+        z.node.listen(accept);
+    }
+    // Runs until `until` or for `limit`; whether it held.
+    template <class F>
+    bool run(F &&until, Duration limit = base::seconds(10)) {
+        const Time end = now + limit;
+        for (int steps = 0; steps < 2'000'000; steps++) {
+            for (Side *s : {&a, &z}) {
+                s->node.drain(now, *s);
+                plait_event ev[16];
+                while (const size_t n = s->node.take_events(ev, now))
+                    s->events.insert(s->events.end(), ev, ev + n);
+                s->node.drain(now, *s);
+            }
+            if (until())
+                return true;
+            Time next = std::min(a.node.deadline(), z.node.deadline());
+            for (const Flight &f : flights)
+                next = std::min(next, f.at);
+            if (next > end)
+                return false;
+            now = std::max(now, next);
+            deliver();
+            for (Side *s : {&a, &z})
+                if (s->node.deadline() <= now)
+                    s->node.on_timer(now);
+        }
+        return false;
+    }
+    // Datagrams of endpoint `index` get lost from now on.
+    void cut(uint32_t index, bool broken = true) {
+        if (cuts.size() <= index)
+            cuts.resize(index + 1);
+        cuts[index] = broken;
+    }
+    void carry(Side &from, EndpointIndex endpoint, const plait_datagram &d) {
+        if (endpoint.v < cuts.size() && cuts[endpoint.v])
+            return;
+        const size_t step = d.segment ? d.segment : d.len;
+        for (size_t i = 0; i < d.len; i += step)
+            flights.push_back({now + delay, &from == &a ? &z : &a, endpoint,
+                               std::vector<uint8_t>(d.data + i, d.data + std::min<size_t>(i + step, d.len))});
+    }
+
+    Duration delay = base::millis(5);
+    Time now{1'000'000};
+    Side a, z;
+
+  private:
+    struct Flight {
+        Time at;
+        Side *to;
+        EndpointIndex endpoint;
+        std::vector<uint8_t> bytes;
+    };
+    void deliver() {
+        while (!flights.empty() && flights.front().at <= now) {
+            Flight f = std::move(flights.front());
+            flights.pop_front();
+            const plait_addr from = address(f.to == &z ? "a" : "z");
+            plait_datagram d{};
+            d.data = f.bytes.data();
+            d.len = static_cast<uint32_t>(f.bytes.size());
+            d.peer = &from;
+            f.to->node.receive(f.endpoint, {&d, 1}, now);
+        }
+    }
+    std::deque<Flight> flights;
+    std::vector<bool> cuts;
+};
+
+inline crypto::Identity identity_of(base::Entropy &e) {
+    (void)crypto::init();
+    return std::move(*crypto::Identity::generate(e));
+}
+
+inline Side::Side(Pair &p, uint64_t seed, node::Config config)
+    : pair(p), entropy(seed), node(std::move(config), identity_of(entropy), entropy, Time{1'000'000}) {}
+
+inline uint32_t Side::send(EndpointIndex endpoint, std::span<const plait_datagram> v) {
+    for (const plait_datagram &d : v) {
+        sent += d.len;
+        pair.carry(*this, endpoint, d);
+    }
+    return static_cast<uint32_t>(v.size());
+}
+
+inline uint64_t Side::open(const char *cls, uint32_t mtu) {
+    link::EndpointInfo info;
+    info.transport_class = cls;
+    info.mtu = mtu;
+    info.gso = true;
+    info.run_bytes = 65000;
+    info.run_segments = 64;
+    return *node.add_endpoint(info);
+}
+
+inline bool has(const Side &s, uint32_t type) {
+    for (const plait_event &e : s.events)
+        if (e.type == type)
+            return true;
+    return false;
+}
+inline plait_event event_of(const Side &s, uint32_t type) {
+    for (const plait_event &e : s.events)
+        if (e.type == type)
+            return e;
+    return {};
+}
+
+} // namespace plait::test
