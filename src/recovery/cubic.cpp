@@ -73,7 +73,8 @@ void Cubic::watch_train(const AckEvent &ack) {
         train_start_ = ack.now;
         train_bytes_ = 0;
     } else {
-        train_bytes_ += static_cast<uint32_t>(std::min<uint64_t>(ack.bytes, 1u << 30));
+        constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
+        train_bytes_ = static_cast<uint32_t>(std::min(train_bytes_ + ack.bytes, kMost));
     }
 }
 

@@ -8,6 +8,8 @@
 namespace plait::recovery {
 
 bool ReceivedPackets::is_duplicate(PacketNumber pn) const {
+    if (any_ && pn.v > largest_)
+        return false; // the common case, without a search
     return pn.v < floor_ || set_.contains(pn.v);
 }
 
