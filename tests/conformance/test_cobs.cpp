@@ -4,6 +4,7 @@
 
 #include "serial/cobs.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ Bytes encode(const Bytes &data) {
 frame_result decode(const Bytes &frame, Bytes &data) {
     size_t n = frame.size();
     auto block = std::make_unique<uint8_t[]>(n);
-    std::memcpy(block.get(), frame.data(), n);
+    std::copy(frame.begin(), frame.end(), block.get());
     size_t len = 0;
     frame_result r = frame_decode(block.get(), n, &len);
     data.assign(block.get(), block.get() + (r == FRAME_OK ? len : 0));

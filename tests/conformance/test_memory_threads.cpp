@@ -5,6 +5,7 @@
 #include "suite.h"
 
 #include <atomic>
+#include <latch>
 #include <thread>
 
 using namespace plait::conformance;
@@ -15,7 +16,8 @@ constexpr uint32_t kThreads = 4;
 constexpr uint32_t kRounds = 400;
 
 struct Tally {
-    std::atomic<uint32_t> whole{0}, broken{0}, violations{0}, ready{0};
+    std::atomic<uint32_t> whole{0}, broken{0}, violations{0};
+    std::latch opened{kThreads}, sent{kThreads};
     std::atomic<bool> stop{false};
 };
 
@@ -34,12 +36,12 @@ void count(plait_host_endpoint *e, Tally &tally) {
 void talk(uint32_t me, Tally &tally) {
     Host host;
     plait_host_endpoint *e = host.open(&plait_transport_memory, name_of(me).c_str());
+    tally.opened.arrive_and_wait();
     if (e == nullptr) {
         tally.broken++;
+        tally.sent.arrive_and_wait();
         return;
     }
-    tally.ready++;
-    host.run([&] { return tally.ready.load() == kThreads; }, 5000);
     for (uint32_t round = 0; round < kRounds; round++) {
         plait_addr to{};
         e->parse(name_of((me + 1 + round % (kThreads - 1)) % kThreads).c_str(), &to);
@@ -52,9 +54,8 @@ void talk(uint32_t me, Tally &tally) {
         host.turn(0);
         count(e, tally);
     }
-    tally.ready++;
-    host.run([&] { return tally.ready.load() == 2 * kThreads; }, 5000);
-    host.turn(0);
+    tally.sent.arrive_and_wait();
+    host.turn(0); // all has been sent: one turn takes what is left
     count(e, tally);
     tally.violations += static_cast<uint32_t>(host.violations.size());
 }
