@@ -21,6 +21,10 @@ uint64_t RangeSet::add(uint64_t start, uint64_t end) {
         ranges_.push_back({start, end});
         return end - start;
     }
+    if (start == ranges_.back().end) { // in order: the last range grows
+        ranges_.back().end = end;
+        return end - start;
+    }
     const size_t first = lower(start);
     Range merged{start, end};
     uint64_t had = 0;

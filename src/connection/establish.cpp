@@ -68,7 +68,7 @@ Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint, cons
 
 Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size, Time now) {
     role_ = Role::kResponder;
-    set_state(State::kAnswering);
+    state_ = State::kAnswering; // from the first
     LinkEntry *link = new_link({0}, from.endpoint, *from.remote);
     if (!link)
         return PLAIT_E_LIMIT;

@@ -65,17 +65,16 @@ Result<size_t> Node::send(uint64_t channel, std::span<const Bytes> parts, Time n
     if (!e.ok())
         return Error{e.status()};
     const auto r = (*e)->send(parts, now);
-    core_->connection_of(**e).after_channel_call(**e, now);
+    if (r.ok())
+        core_->connection_of(**e).after_channel_call(**e, now);
     return r;
 }
 
-Result<MutBytes> Node::reserve(uint64_t channel, size_t min, Time now) {
+Result<MutBytes> Node::reserve(uint64_t channel, size_t min) {
     const auto e = core_->open_channel(channel);
     if (!e.ok())
         return Error{e.status()};
-    const auto r = (*e)->reserve(min);
-    core_->connection_of(**e).after_channel_call(**e, now);
-    return r;
+    return (*e)->reserve(min);
 }
 
 Status Node::commit(uint64_t channel, size_t n, Time now) {
@@ -153,7 +152,8 @@ Result<size_t> Node::read(uint64_t channel, MutBytes to, channel::ReadInfo *info
     const auto r = (*e)->read(to, info);
     if (!r.ok() && r.status() == PLAIT_E_AGAIN && (*e)->events.closed_raised)
         return Error{PLAIT_E_CLOSED};
-    core_->connection_of(**e).after_channel_call(**e, now);
+    if (r.ok() || r.status() != PLAIT_E_AGAIN)
+        core_->connection_of(**e).after_channel_call(**e, now);
     return r;
 }
 

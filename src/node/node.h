@@ -115,7 +115,7 @@ class Node {
     Result<ChannelInfo> channel_info(uint64_t channel) const;
     Status set_channel_token(uint64_t channel, uint64_t token);
     Result<size_t> send(uint64_t channel, std::span<const Bytes> parts, Time now);
-    Result<MutBytes> reserve(uint64_t channel, size_t min, Time now);
+    Result<MutBytes> reserve(uint64_t channel, size_t min);
     Status commit(uint64_t channel, size_t n, Time now);
     Status send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user, Time now);
     Status finish(uint64_t channel, Time now);

@@ -32,7 +32,7 @@ inline plait_addr address(const char *name) {
 class Pair;
 
 struct Side final : node::Output {
-    Side(Pair &p, uint64_t seed, node::Config config);
+    Side(Pair &p, uint64_t seed);
     uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) override;
     uint64_t queued_bytes(EndpointIndex) override { return 0; }
     uint64_t open(const char *cls, uint32_t mtu = 1400);
@@ -46,7 +46,7 @@ struct Side final : node::Output {
 
 class Pair {
   public:
-    explicit Pair(node::Config config = {}) : a(*this, 1, config), z(*this, 2, config) {
+    Pair() : a(*this, 1), z(*this, 2) {
         node::AcceptConfig accept;
         accept.listening = true;
         z.node.listen(accept);
@@ -65,6 +65,8 @@ class Pair {
             }
             if (until())
                 return true;
+            a.node.drain(now, a);
+            z.node.drain(now, z);
             Time next = std::min(a.node.deadline(), z.node.deadline());
             for (const Flight &f : flights)
                 next = std::min(next, f.at);
@@ -122,11 +124,12 @@ class Pair {
 
 inline crypto::Identity identity_of(base::Entropy &e) {
     (void)crypto::init();
-    return std::move(*crypto::Identity::generate(e));
+    auto identity = crypto::Identity::generate(e);
+    return std::move(identity).value();
 }
 
-inline Side::Side(Pair &p, uint64_t seed, node::Config config)
-    : pair(p), entropy(seed), node(std::move(config), identity_of(entropy), entropy, Time{1'000'000}) {}
+inline Side::Side(Pair &p, uint64_t seed)
+    : pair(p), entropy(seed), node({}, identity_of(entropy), entropy, Time{1'000'000}) {}
 
 inline uint32_t Side::send(EndpointIndex endpoint, std::span<const plait_datagram> v) {
     for (const plait_datagram &d : v) {

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The containers of base against naive models, over many seeds.
+#include "../cmocka.hpp"
+#include "base/bytes.h"
+#include "base/flat_map.h"
+#include "base/range_set.h"
+#include "base/ring.h"
+#include "base/slab.h"
+#include "base/timer_heap.h"
+
+#include <map>
+#include <random>
+#include <set>
+
+using namespace plait;
+using namespace plait::base;
+
+namespace {
+
+void test_range_set_random_operations_match_model(void **) {
+    for (unsigned seed = 1; seed <= 50; seed++) {
+        std::mt19937 rng(seed);
+        RangeSet set;
+        std::set<uint64_t> model;
+        for (int i = 0; i < 400; i++) {
+            const uint64_t start = rng() % 200, end = start + rng() % 20;
+            uint64_t changed = 0;
+            if (rng() % 3) {
+                for (uint64_t v = start; v < end; v++)
+                    changed += model.insert(v).second;
+                assert_int_equal(set.add(start, end), changed);
+            } else {
+                for (uint64_t v = start; v < end; v++)
+                    changed += model.erase(v);
+                assert_int_equal(set.remove(start, end), changed);
+            }
+            assert_int_equal(set.total(), model.size());
+            const uint64_t v = rng() % 220;
+            assert_int_equal(set.contains(v), model.count(v));
+            for (size_t k = 1; k < set.count(); k++)
+                assert_true(set[k - 1].end < set[k].start);
+        }
+    }
+}
+
+void test_flat_map_random_operations_match_model(void **) {
+    for (unsigned seed = 1; seed <= 50; seed++) {
+        std::mt19937 rng(seed);
+        FlatMap<uint32_t> map(seed);
+        std::map<uint64_t, uint32_t> model;
+        for (int i = 0; i < 1000; i++) {
+            const uint64_t key = rng() % 100;
+            if (rng() % 2) {
+                const uint32_t value = static_cast<uint32_t>(rng());
+                map.put(key, value);
+                model[key] = value;
+            } else {
+                assert_int_equal(map.erase(key), model.erase(key));
+            }
+            assert_int_equal(map.size(), model.size());
+            for (const auto &[k, v] : model) {
+                assert_non_null(map.find(k));
+                assert_int_equal(*map.find(k), v);
+            }
+        }
+    }
+}
+
+void test_timer_heap_random_settings_come_out_in_order(void **) {
+    std::mt19937 rng(7);
+    TimerHeap heap;
+    std::map<uint32_t, uint64_t> model;
+    for (int i = 0; i < 5000; i++) {
+        const uint32_t slot = rng() % 64;
+        if (rng() % 4) {
+            const uint64_t when = rng() % 1000;
+            heap.set(slot, Time{when});
+            model[slot] = when;
+        } else {
+            heap.set(slot, kNever);
+            model.erase(slot);
+        }
+        uint64_t least = kNever.us;
+        for (const auto &[s, w] : model)
+            least = std::min(least, w);
+        assert_int_equal(heap.next().us, least);
+        assert_int_equal(heap.size(), model.size());
+    }
+}
+
+void test_slab_stale_generation_is_found_out(void **) {
+    Slab<int> slab(3);
+    const uint32_t a = slab.emplace(1), b = slab.emplace(2), c = slab.emplace(3);
+    assert_int_equal(slab.emplace(4), kNoSlot);
+    const uint32_t generation = slab.generation(a);
+    slab.erase(a);
+    assert_null(slab.find(a, generation));
+    assert_true(slab.was_issued(a, generation));
+    assert_false(slab.was_issued(a, generation + 5));
+    slab.erase(b);
+    // First in, first out: the slot that was free longest comes first.
+    assert_int_equal(slab.emplace(5), a);
+    assert_int_equal(*slab.find(c, slab.generation(c)), 3);
+    assert_null(slab.find(a, generation));
+    assert_int_equal(*slab.find(a, generation + 1), 5);
+}
+
+void test_ring_wraps_and_grows_in_order(void **) {
+    Ring<int> ring;
+    int in = 0, out = 0;
+    std::mt19937 rng(3);
+    for (int i = 0; i < 10000; i++) {
+        if (rng() % 5 < 3) {
+            ring.push_back(in++);
+        } else if (!ring.empty()) {
+            assert_int_equal(ring.front(), out++);
+            ring.pop_front();
+        }
+        assert_int_equal(ring.size(), in - out);
+    }
+}
+
+void test_reader_short_input_fails_and_stays_inside(void **) {
+    const uint8_t bytes[] = {0xc0, 1, 2, 3}; // announces an 8-byte varint
+    Reader r(bytes);
+    assert_int_equal(r.varint(), 0);
+    assert_false(r.ok());
+    assert_true(r.done());
+    assert_int_equal(r.bytes(1).size(), 0);
+}
+
+void test_writer_full_buffer_fails_and_writes_nothing(void **) {
+    uint8_t out[3] = {9, 9, 9};
+    Writer w(MutBytes(out, 2));
+    w.u8(1);
+    w.u16(0x0203);
+    assert_false(w.ok());
+    assert_int_equal(out[1], 9);
+    assert_int_equal(out[2], 9);
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(test_range_set_random_operations_match_model),
+        cmocka_unit_test(test_flat_map_random_operations_match_model),
+        cmocka_unit_test(test_timer_heap_random_settings_come_out_in_order),
+        cmocka_unit_test(test_slab_stale_generation_is_found_out),
+        cmocka_unit_test(test_ring_wraps_and_grows_in_order),
+        cmocka_unit_test(test_reader_short_input_fails_and_stays_inside),
+        cmocka_unit_test(test_writer_full_buffer_fails_and_writes_nothing),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
