@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow.h"
+
+#include "sim_node.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+namespace plait::sim {
+
+namespace {
+constexpr size_t kLongestPiece = 20'000; // of a stream, in one call
+constexpr size_t kPacedPiece = 1000;     // of a stream with an interval
+} // namespace
+
+Flow::Flow(World &world, std::string label, FlowPlan plan)
+    : world_(world), label_(std::move(label)), plan_(std::move(plan)), key_(world.rng().next()) {
+    for (int i : {0, 1}) {
+        ends_[i].flow = this;
+        ends_[i].opener = i == 0;
+        ends_[i].volume = i == 0 ? plan_.there : plan_.back;
+    }
+}
+
+void Flow::open(SimNode &node, uint64_t connection) {
+    FlowEnd &e = opener();
+    e.node = &node;
+    const auto channel = node.engine().open_channel(connection, label_, plan_.config, node.local_time());
+    if (!channel.ok())
+        world_.fail("%s: open_channel: %s", node.name().c_str(), base::status_name(channel.status()));
+    e.channel = *channel;
+    node.app().attach(*channel, &e);
+    e.pump();
+    node.poke();
+}
+
+void Flow::arrive(SimNode &node, uint64_t channel, const node::ChannelInfo &info, Time now) {
+    FlowEnd &e = accepter();
+    if (e.node)
+        world_.fail("%s arrives twice at %s", label_.c_str(), node.name().c_str());
+    e.node = &node;
+    e.channel = channel;
+    node.app().attach(channel, &e);
+    const channel::Config &c = info.config;
+    if (c.messages != plan_.config.messages || c.unordered != plan_.config.unordered ||
+        c.resend != plan_.config.resend || c.one_way != plan_.config.one_way)
+        world_.fail("%s arrives with other axes", label_.c_str());
+    if (plan_.refused) {
+        node.engine().refuse_channel(channel, plan_.end_code, now);
+        return;
+    }
+    const Status s = node.engine().accept_channel(channel, nullptr, now);
+    if (s != PLAIT_OK)
+        world_.fail("%s: accept_channel: %s", node.name().c_str(), base::status_name(s));
+    e.begin();
+}
+
+// -- one end
+
+uint64_t FlowEnd::key(bool from_opener) const {
+    return mix(flow->key() + from_opener);
+}
+
+bool FlowEnd::messages() const {
+    return flow->plan().config.messages;
+}
+
+FlowEnd &FlowEnd::other() const {
+    return opener ? flow->accepter() : flow->opener();
+}
+
+void FlowEnd::begin() {
+    pump();
+    read();
+}
+
+void FlowEnd::on_event(const plait_event &e, Time) {
+    World &w = flow->world();
+    switch (e.type) {
+    case PLAIT_EVENT_CHANNEL_ACCEPTED:
+        if (!opener)
+            w.fail("%s: CHANNEL_ACCEPTED at the accepting side", flow->label().c_str());
+        break;
+    case PLAIT_EVENT_WRITABLE:
+        waits_for_writable = false;
+        pump();
+        break;
+    case PLAIT_EVENT_READABLE: read(); break;
+    case PLAIT_EVENT_FINISHED:
+        if (!finish_called || finished)
+            w.fail("%s: FINISHED, but not finished before, or twice", flow->label().c_str());
+        if (flow->plan().config.reliable() && e.a != 0 && !messages() && e.a != sent)
+            w.fail("%s: FINISHED with %" PRIu64 " bytes, sent %" PRIu64, flow->label().c_str(), e.a, sent);
+        finished = true;
+        break;
+    case PLAIT_EVENT_STOPPED:
+        stopped_by_peer = true;
+        if (e.a != flow->plan().end_code)
+            w.fail("%s: STOPPED with code %" PRIu64, flow->label().c_str(), e.a);
+        break;
+    case PLAIT_EVENT_CHANNEL_CLOSED:
+        read(); // what the end looks like
+        closed = true;
+        closed_status = e.status;
+        closed_code = e.a;
+        break;
+    default: w.fail("%s: event %u of a channel", flow->label().c_str(), e.type);
+    }
+}
+
+// -- sending
+
+// With an interval: whether the next piece is due; sets the timer if not.
+bool FlowEnd::due() {
+    if (volume.interval.us == 0)
+        return true;
+    World &w = flow->world();
+    if (w.now() >= next_due) {
+        next_due = std::max(next_due, w.now()) + nanos(volume.interval);
+        return true;
+    }
+    if (!timer_set) {
+        timer_set = true;
+        w.at(next_due, [this] {
+            timer_set = false;
+            pump();
+            if (!abandoned)
+                node->poke();
+        });
+    }
+    return false;
+}
+
+void FlowEnd::pump() {
+    if (abandoned || closed || finish_called || reset_called || stopped_by_peer || waits_for_writable)
+        return;
+    if (!opener && flow->plan().config.one_way)
+        return;
+    if (!opener && flow->plan().back_after_end && !end)
+        return;
+    while (!done_sending() && sent < volume.reset_at) {
+        if (!due())
+            return;
+        Status s = PLAIT_OK;
+        if (!send_next(s)) {
+            next_due = 0; // this one is still to be sent
+            waits_for_writable = s == PLAIT_E_AGAIN;
+            if (s == PLAIT_E_AGAIN || s == PLAIT_E_RESET || s == PLAIT_E_REFUSED || s == PLAIT_E_CLOSED)
+                return;
+            flow->world().fail("%s: send: %s", flow->label().c_str(), base::status_name(s));
+        }
+    }
+    after_sending();
+}
+
+void FlowEnd::after_sending() {
+    node::Node &engine = node->engine();
+    if (sent >= volume.reset_at) {
+        reset_called = true;
+        const Status s = engine.reset_channel(channel, flow->plan().end_code, node->local_time());
+        if (s != PLAIT_OK)
+            flow->world().fail("%s: reset: %s", flow->label().c_str(), base::status_name(s));
+        return;
+    }
+    const Status s = engine.finish(channel, node->local_time());
+    finish_called = s == PLAIT_OK;
+    if (s != PLAIT_OK && s != PLAIT_E_RESET && s != PLAIT_E_REFUSED && s != PLAIT_E_CLOSED)
+        flow->world().fail("%s: finish: %s", flow->label().c_str(), base::status_name(s));
+}
+
+bool FlowEnd::send_next(Status &s) {
+    Rng &rng = node->app().rng();
+    uint64_t taken = 0;
+    if (messages()) {
+        const std::vector<uint8_t> m = message(key(opener), sent, volume.least, volume.most);
+        s = send_piece(m, taken);
+        if (s == PLAIT_OK) {
+            sent++;
+            sent_at.push_back(flow->world().now());
+        }
+        return s == PLAIT_OK;
+    }
+    const uint64_t left = std::min(volume.bytes, volume.reset_at) - sent;
+    const size_t most = volume.interval.us > 0 ? kPacedPiece : rng.range(1, kLongestPiece);
+    std::vector<uint8_t> piece(std::min<uint64_t>(left, most));
+    fill_content(key(opener), sent, piece);
+    s = send_piece(piece, taken);
+    sent += taken;
+    return s == PLAIT_OK;
+}
+
+// In one of the four ways.
+Status FlowEnd::send_piece(Bytes piece, uint64_t &taken) {
+    switch (node->app().rng().below(8)) {
+    case 0:
+        if (piece.empty())
+            break;
+        if (const Status s = send_owned(piece); s != PLAIT_OK)
+            return s;
+        taken = piece.size();
+        return PLAIT_OK;
+    case 1:
+    case 2:
+        if (piece.empty() || piece.size() > 65536)
+            break;
+        return send_reserved(piece, taken);
+    case 3: return send_parts(piece, taken);
+    default: break;
+    }
+    const Bytes one[] = {piece};
+    const auto n = node->engine().send(channel, one, node->local_time());
+    if (!n.ok())
+        return n.status();
+    if (*n > piece.size() || (*n == 0 && !piece.empty()) || (messages() && *n != piece.size()))
+        flow->world().fail("%s: send took %zu of %zu", flow->label().c_str(), *n, piece.size());
+    taken = *n;
+    return PLAIT_OK;
+}
+
+Status FlowEnd::send_parts(Bytes piece, uint64_t &taken) {
+    Rng &rng = node->app().rng();
+    const size_t first = rng.below(piece.size() + 1), second = rng.range(first, piece.size());
+    const Bytes parts[] = {piece.first(first), piece.subspan(first, second - first), piece.subspan(second)};
+    const auto n = node->engine().send(channel, parts, node->local_time());
+    if (!n.ok())
+        return n.status();
+    taken = *n;
+    return PLAIT_OK;
+}
+
+Status FlowEnd::send_reserved(Bytes piece, uint64_t &taken) {
+    const auto room = node->engine().reserve(channel, piece.size());
+    if (!room.ok())
+        return room.status();
+    if (room->size() < piece.size())
+        flow->world().fail("%s: reserved %zu of %zu", flow->label().c_str(), room->size(), piece.size());
+    std::copy(piece.begin(), piece.end(), room->begin());
+    const Status s = node->engine().commit(channel, piece.size(), node->local_time());
+    if (s == PLAIT_OK)
+        taken = piece.size();
+    return s;
+}
+
+namespace {
+// Memory lent to the engine; it comes back once, unchanged.
+struct Lent {
+    FlowEnd *end;
+    std::vector<uint8_t> bytes;
+    uint64_t sum;
+};
+uint64_t sum_of(Bytes b) {
+    TraceHash h;
+    h.add(b);
+    return h.value();
+}
+void released(void *user, const void *data, size_t len) {
+    const std::unique_ptr<Lent> lent(static_cast<Lent *>(user));
+    PLAIT_ASSERT(data == lent->bytes.data() && len == lent->bytes.size());
+    PLAIT_ASSERT(sum_of(lent->bytes) == lent->sum);
+    PLAIT_ASSERT(lent->end->owned > 0);
+    lent->end->owned--;
+}
+} // namespace
+
+Status FlowEnd::send_owned(Bytes piece) {
+    auto lent = std::make_unique<Lent>(Lent{this, {piece.begin(), piece.end()}, sum_of(piece)});
+    const Status s = node->engine().send_owned(channel, lent->bytes, released, lent.get(), node->local_time());
+    if (s == PLAIT_OK) {
+        owned++;
+        lent.release();
+    }
+    return s;
+}
+
+// -- reading
+
+void FlowEnd::maybe_stall() {
+    const FlowPlan &plan = flow->plan();
+    node::Node &engine = node->engine();
+    if (opener)
+        return;
+    if (!stalled && plan.stall.us > 0 && received >= plan.stall_at) {
+        stalled = true;
+        reading = false;
+        flow->world().after(plan.stall, [this] {
+            reading = true;
+            if (abandoned || closed)
+                return;
+            read();
+            node->poke();
+        });
+    }
+    if (!stop_called && received >= plan.stop_at) {
+        stop_called = true;
+        const Status s = engine.stop_channel(channel, plan.end_code, node->local_time());
+        if (s != PLAIT_OK)
+            flow->world().fail("%s: stop: %s", flow->label().c_str(), base::status_name(s));
+    }
+}
+
+void FlowEnd::read() {
+    if (abandoned || end || reset_seen || (opener && flow->plan().config.one_way))
+        return;
+    while (reading && !stop_called && read_once())
+        maybe_stall();
+    if (end && !finish_called)
+        pump();
+}
+
+void FlowEnd::at_read_status(Status s) {
+    if (s == PLAIT_E_END) {
+        end = true;
+        flow->world().progress();
+    } else if (s == PLAIT_E_RESET) {
+        reset_seen = true;
+    } else if (s != PLAIT_E_AGAIN && s != PLAIT_E_CLOSED && s != PLAIT_E_STALE && s != PLAIT_E_REFUSED) {
+        flow->world().fail("%s: read: %s", flow->label().c_str(), base::status_name(s));
+    }
+}
+
+// False: nothing more now.
+bool FlowEnd::read_once() {
+    Rng &rng = node->app().rng();
+    node::Node &engine = node->engine();
+    channel::ReadInfo info;
+    if (rng.chance(0.5)) {
+        std::vector<uint8_t> buffer(messages() ? (1u << 20) : rng.range(1, 30'000));
+        const auto n = engine.read(channel, buffer, &info, node->local_time());
+        if (!n.ok())
+            return at_read_status(n.status()), false;
+        const Bytes in{buffer.data(), *n};
+        messages() ? check_message(in) : check_bytes(in);
+        return true;
+    }
+    std::array<Bytes, 64> slices;
+    const auto n = engine.peek(channel, slices, &info);
+    if (!n.ok() && n.status() != PLAIT_E_BUFFER)
+        return at_read_status(n.status()), false;
+    std::vector<uint8_t> all;
+    std::vector<Bytes> more(n.ok() ? 0 : info.slices);
+    const auto again = n.ok() ? n : engine.peek(channel, more, &info);
+    if (!again.ok())
+        flow->world().fail("%s: peek with room for all: %s", flow->label().c_str(), base::status_name(again.status()));
+    for (size_t i = 0; i < *again; i++) {
+        const Bytes &b = n.ok() ? slices[i] : more[i];
+        all.insert(all.end(), b.begin(), b.end());
+    }
+    const size_t taken = messages() ? all.size() : rng.range(1, all.size());
+    messages() ? check_message(all) : check_bytes({all.data(), taken});
+    if (const Status s = engine.consume(channel, taken, node->local_time()); s != PLAIT_OK)
+        flow->world().fail("%s: consume: %s", flow->label().c_str(), base::status_name(s));
+    return true;
+}
+
+void FlowEnd::check_bytes(Bytes in) {
+    World &w = flow->world();
+    if (received + in.size() > other().sent)
+        w.fail("%s: %" PRIu64 " bytes read, only %" PRIu64 " sent", flow->label().c_str(), received + in.size(),
+               other().sent);
+    if (const int64_t at = first_wrong(key(!opener), received, in); at >= 0)
+        w.fail("%s: byte %" PRIu64 " is wrong", flow->label().c_str(), received + static_cast<uint64_t>(at));
+    received += in.size();
+    w.hash().add(received);
+    w.progress();
+}
+
+void FlowEnd::check_message(Bytes in) {
+    World &w = flow->world();
+    const channel::Config &c = flow->plan().config;
+    const FlowEnd &from = other();
+    uint64_t seq = received;
+    if (!c.reliable() || c.unordered)
+        seq = in.size() >= 8 ? base::load_be(in.data(), 8) : UINT64_MAX;
+    if (seq >= from.sent)
+        w.fail("%s: message %" PRIu64 " was never sent", flow->label().c_str(), seq);
+    const std::vector<uint8_t> expected = message(key(!opener), seq, from.volume.least, from.volume.most);
+    if (!std::equal(in.begin(), in.end(), expected.begin(), expected.end()))
+        w.fail("%s: message %" PRIu64 " is not what was sent (%zu bytes, sent %zu)", flow->label().c_str(), seq,
+               in.size(), expected.size());
+    if (seen.size() <= seq)
+        seen.resize(seq + 1);
+    if (seen[seq])
+        w.fail("%s: message %" PRIu64 " came twice", flow->label().c_str(), seq);
+    if (!c.unordered && seq < highest)
+        w.fail("%s: message %" PRIu64 " after %" PRIu64, flow->label().c_str(), seq, highest - 1);
+    seen[seq] = true;
+    highest = std::max(highest, seq + 1);
+    received++;
+    latencies.push_back((w.now() - from.sent_at[seq]) / 1000);
+    w.hash().add(seq);
+    w.progress();
+}
+
+// -- judging
+
+bool Flow::over() const {
+    const FlowEnd &a = ends_[0], &z = ends_[1];
+    if (a.abandoned || z.abandoned)
+        return true;
+    return a.closed && (!z.node || z.closed);
+}
+
+std::string Flow::wrong_direction(const FlowEnd &from, const FlowEnd &to) const {
+    const bool cut_short = from.volume.reset_at != UINT64_MAX || (!to.opener && plan_.stop_at != UINT64_MAX);
+    const char *name = from.opener ? "there" : "back";
+    const uint64_t total = plan_.config.messages ? from.volume.messages : from.volume.bytes;
+    if (from.owned != 0)
+        return std::string(name) + ": lent memory did not come back";
+    if (cut_short)
+        return {};
+    if (from.sent != total || !from.finished)
+        return std::string(name) + ": not all sent and acknowledged";
+    if (!to.end)
+        return std::string(name) + ": no end was read";
+    if (plan_.config.reliable() && to.received != total)
+        return std::string(name) + ": not all received";
+    return {};
+}
+
+std::string Flow::what_is_wrong() const {
+    const FlowEnd &a = ends_[0], &z = ends_[1];
+    if (!over())
+        return "not over";
+    if (plan_.refused)
+        return a.closed_status == PLAIT_E_REFUSED && a.closed_code == plan_.end_code && a.owned == 0
+                   ? std::string()
+                   : "refusal not told";
+    const bool reset = plan_.there.reset_at != UINT64_MAX || plan_.back.reset_at != UINT64_MAX ||
+                       plan_.stop_at != UINT64_MAX;
+    const Status expected = reset ? PLAIT_E_RESET : PLAIT_OK;
+    if (a.closed_status != expected || z.closed_status != expected)
+        return std::string("closed with ") + base::status_name(a.closed_status) + " and " +
+               base::status_name(z.closed_status);
+    if (reset && (a.closed_code != plan_.end_code || z.closed_code != plan_.end_code))
+        return "closed with the wrong code";
+    std::string there = wrong_direction(a, z);
+    if (!there.empty() || plan_.config.one_way)
+        return there;
+    return wrong_direction(z, a);
+}
+
+bool Flow::kept_its_promise() const {
+    return what_is_wrong().empty();
+}
+
+void Flow::must_have_kept_its_promise() {
+    if (const std::string wrong = what_is_wrong(); !wrong.empty())
+        world_.fail("%s: %s\n%s", label_.c_str(), wrong.c_str(), dump().c_str());
+}
+
+std::string Flow::dump() const {
+    std::string text;
+    for (const FlowEnd &e : ends_) {
+        char line[512];
+        std::snprintf(line, sizeof line,
+                      "  flow %s at %s: sent %" PRIu64 " of %" PRIu64 "%s%s%s%s%s, received %" PRIu64 "%s%s%s%s, lent %u\n",
+                      label_.c_str(), e.node ? e.node->name().c_str() : "nobody", e.sent,
+                      plan_.config.messages ? e.volume.messages : e.volume.bytes,
+                      e.waits_for_writable ? " (waits for WRITABLE)" : "", e.finish_called ? " (finish)" : "",
+                      e.finished ? " (finished)" : "", e.stopped_by_peer ? " (stopped)" : "",
+                      e.reset_called ? " (reset)" : "", e.received, e.end ? " (end)" : "",
+                      e.reset_seen ? " (reset seen)" : "", e.closed ? " (closed)" : "",
+                      e.reading ? "" : " (not reading)", e.owned);
+        text += line;
+    }
+    return text;
+}
+
+Flow &open_flow(World &world, SimNode &from, uint64_t connection, const FlowPlan &plan) {
+    Flow &flow = world.add_flow(std::make_unique<Flow>(world, "flow-" + std::to_string(world.flows().size()), plan));
+    flow.open(from, connection);
+    return flow;
+}
+
+bool all_flows_over(World &world) {
+    for (auto &f : world.flows())
+        if (!f->over())
+            return false;
+    return true;
+}
+
+uint64_t percentile(std::vector<uint64_t> values, double share) {
+    if (values.empty())
+        return 0;
+    std::sort(values.begin(), values.end());
+    return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
+}
+
+} // namespace plait::sim

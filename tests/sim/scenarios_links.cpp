@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scenario.h"
+
+namespace plait::sim {
+
+std::span<const Scenario> link_scenarios() {
+    return {};
+}
+
+} // namespace plait::sim
