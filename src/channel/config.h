@@ -13,12 +13,12 @@ namespace plait::channel {
 
 inline constexpr uint64_t kWindowFloor = 4096;          // each admitted channel has at least this
 inline constexpr uint64_t kDefaultWindow = 64u << 10;
-inline constexpr uint64_t kWindowMax = 0xffffffff;      // of a first window; tuning may go above
+inline constexpr uint64_t kWindowMax = (1u << 30) - 1; // of a first window (4 bytes in OPEN); tuning may go above
 inline constexpr uint64_t kDefaultMaxMessage = 16u << 20;
 inline constexpr uint64_t kMaxMessageMax = 0xffffffff;
 inline constexpr uint8_t kDefaultPriority = 8;
 inline constexpr uint64_t kAttemptsMax = 1u << 20;      // of "at most n times"
-inline constexpr Duration kWaitMax = base::seconds(3600); // of a deadline or reorder wait
+inline constexpr Duration kWaitMax = base::seconds(1000); // of a deadline or reorder wait
 
 struct Config {
     // How often (at most n), or microseconds from the call to send (until deadline).

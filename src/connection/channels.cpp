@@ -128,7 +128,7 @@ Status Connection::peer_opens(const wire::OpenFrame &f, Time now) {
         return PLAIT_OK; // no memory for it: as if it had been refused and forgotten
     ChannelEntry &e = services_.channels[slot];
     if (sane != PLAIT_OK) {
-        e.refuse(static_cast<uint64_t>(wire::CloseCode::kRefused));
+        e.refuse(wire::kRefuseUnsupported);
         e.status = sane;
         harvest(e, now);
         return PLAIT_OK;

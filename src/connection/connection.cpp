@@ -122,7 +122,7 @@ size_t Connection::live_links() const {
 }
 
 Duration Connection::dormancy_left(Time now) const {
-    const Time end = dormant_since_ + config_.dormancy_timeout;
+    const Time end = dormancy_end();
     return state_ == State::kDormant && end > now ? end - now : Duration{};
 }
 

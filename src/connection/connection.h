@@ -145,6 +145,7 @@ class Connection {
             f(slot);
     }
     uint64_t receive_memory() const { return budget_->used(); }
+    Time dormancy_end() const { return last_authentic_ + config_.dormancy_timeout; }
     Duration dormancy_left(Time now) const;
     void check_invariants() const;
 
@@ -199,7 +200,7 @@ class Connection {
     void on_other_address(LinkEntry &link, const Arrival &from, size_t size, Time now);
     void on_response(LinkEntry &link, const wire::ChallengeBytes &data, Time now);
     void decide_candidate(LinkEntry &link, Time now);
-    void check_dormancy(Time now);
+    void check_dormancy();
     bool other_good(const LinkEntry &link) const;
     void link_timers(LinkEntry &link, Time now);
     Time link_deadline(LinkEntry &link, Time now);
@@ -288,6 +289,8 @@ class Connection {
     bool peer_known_ = false;
     bool has_keys_ = false;
     bool confirmed_ = false;
+    bool forged_ = false;            // as many forged packets as a key may see
+    bool keys_spent_ = false;        // a channel's key has sealed all that it may
     bool blocked_on_window_ = false; // the last drain stopped for congestion, not for lack of data
     crypto::NodeId peer_;
     crypto::Root root_;
@@ -328,7 +331,7 @@ class Connection {
     ControlLog log_;
 
     Time last_authentic_, last_sent_;
-    Time dormant_since_, close_deadline_ = kNever;
+    Time close_deadline_ = kNever;
     bool close_owed_ = false;
     uint32_t close_trigger_ = 0; // packets that came since CLOSE was sent
     Ending ending_;

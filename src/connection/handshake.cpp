@@ -176,13 +176,15 @@ Status Handshake::on_resp(Bytes packet) {
     const auto p = wire::read_noise_packet(packet);
     if (!p.ok() || p->header.type != wire::LongType::kResp || p->header.version != wire::kVersion1)
         return PLAIT_E_MALFORMED;
-    if (noise_->our_turn() || complete_ || role() != Role::kInitiator || p->header.scid.len == 0)
+    if (noise_->our_turn() || complete_ || role() != Role::kInitiator)
         return PLAIT_E_STATE;
     wire::Parameters said;
     if (const Status s = read_payload(p->noise, said); s != PLAIT_OK)
         return s;
-    if (const Status s = check_connection_ids(p->header, said); s != PLAIT_OK)
-        return s;
+    // The ids in the clear header only bring a packet here; those that count are inside. So somebody
+    // on the way who changes the header changes nothing.
+    if (!said.has_connection_ids || said.dcid != scid_ || said.scid.len == 0)
+        return PLAIT_E_VERSION;
     const auto cipher = static_cast<crypto::Cipher>(said.cipher);
     const auto offered = {crypto::Cipher::kAes256Gcm, crypto::Cipher::kChaCha20Poly1305};
     if (std::find(offered.begin(), offered.end(), cipher) == offered.end() || !crypto::cipher_available(cipher))
@@ -193,7 +195,7 @@ Status Handshake::on_resp(Bytes packet) {
     }
     result_.cipher = cipher;
     result_.peer_parameters = said;
-    result_.peer_cid = p->header.scid;
+    result_.peer_cid = said.scid;
     if (!xx())
         finish();
     return PLAIT_OK;
@@ -219,8 +221,8 @@ Status Handshake::on_fin(Bytes packet) {
     wire::Parameters said;
     if (const Status s = read_payload(p->noise, said); s != PLAIT_OK)
         return s;
-    if (const Status s = check_connection_ids(p->header, said); s != PLAIT_OK)
-        return s;
+    if (!said.has_connection_ids || said.dcid != scid_ || said.scid != result_.peer_cid)
+        return PLAIT_E_VERSION;
     if (const Status s = learn_peer(said, noise_->remote_static()); s != PLAIT_OK)
         return s;
     result_.peer_parameters = said;
@@ -256,12 +258,6 @@ Status Handshake::read_payload(Bytes noise, wire::Parameters &out) {
     if (!size.ok())
         return size.status();
     return wire::read(Bytes(payload).first(*size), out);
-}
-
-// The ids in the clear header are not authenticated; those inside are.
-Status Handshake::check_connection_ids(const wire::LongHeader &header, const wire::Parameters &said) {
-    const bool same = said.has_connection_ids && said.dcid == header.dcid && said.scid == header.scid;
-    return same ? PLAIT_OK : PLAIT_E_AUTH;
 }
 
 // The id must be that of the key which Noise has authenticated, and not only convert to it: an id

@@ -80,7 +80,6 @@ class Handshake {
     Status write_packet(wire::LongType type, const wire::Parameters &payload);
     void write_init(Bytes through_pattern, Bytes noise, const crypto::Mac1Key &key);
     Status read_payload(Bytes noise, wire::Parameters &out);
-    Status check_connection_ids(const wire::LongHeader &header, const wire::Parameters &said);
     Status learn_peer(const wire::Parameters &said, const crypto::X25519Public &key);
     void finish();
 

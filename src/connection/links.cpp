@@ -219,7 +219,7 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
     link.set_reason("%s", base::status_text(why));
     forget_link(link);
     raise_link(link, PLAIT_EVENT_LINK_CLOSED);
-    check_dormancy(now);
+    check_dormancy();
     touch();
 }
 

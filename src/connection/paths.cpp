@@ -42,7 +42,7 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
         pending_.add({Control::kLinkState, link.number.v, 0});
     if (next != link::State::kValidating)
         raise_link(link, PLAIT_EVENT_LINK_STATE);
-    check_dormancy(now);
+    check_dormancy();
 }
 
 // No answer for longer than there should be, while another link is good: what it carries goes out
@@ -104,10 +104,9 @@ void Connection::reinject_all(LinkEntry &link, Time now) {
     stats_.bytes_reinjected += link.moved_bytes;
 }
 
-void Connection::check_dormancy(Time now) {
+void Connection::check_dormancy() {
     if (state_ == State::kConnected && live_links() == 0) {
         set_state(State::kDormant);
-        dormant_since_ = now;
         raise(PLAIT_EVENT_DORMANT);
     } else if (state_ == State::kDormant && live_links() > 0) {
         set_state(State::kConnected);

@@ -25,6 +25,8 @@ void Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &
     opened.datagram_size = packet.size();
     if (!open_packet(owner, packet, opened)) {
         services_.counters.datagrams_dropped++;
+        if (forged_ && !ended())
+            close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false, "forgeries", now);
         return;
     }
     on_authentic(opened, from, now);
@@ -58,8 +60,8 @@ bool Connection::open_packet(const CidOwner &owner, MutBytes packet, Opened &out
     const Bytes aad = packet.first(header->size);
     const MutBytes sealed = packet.subspan(header->size);
     if (!open_with_epochs(*header, aad, sealed, out.pn, owner.link, out.entry)) {
-        stats_.auth_failures++;
         services_.counters.auth_failures++;
+        forged_ = ++stats_.auth_failures >= crypto::kForgeriesClose;
         return false;
     }
     out.plaintext = sealed.first(sealed.size() - wire::kTagSize);
@@ -69,6 +71,8 @@ bool Connection::open_packet(const CidOwner &owner, MutBytes packet, Opened &out
 // The header has two bits of the epoch: of the three that are acceptable at most one fits.
 bool Connection::open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
                                   LinkNumber link, ChannelEntry *entry) {
+    if (h.generation)
+        return false; // there is no second generation in this version
     const uint32_t now_in = entry ? entry->receive_epoch : 0;
     for (const uint32_t epoch : {now_in, now_in + 1, now_in - 1}) {
         if ((epoch & 3) != h.epoch || (now_in == 0 && epoch > 1))
@@ -147,6 +151,12 @@ void Connection::close_for_error(Status s, Time now) {
 }
 
 Status Connection::dispatch(Opened &opened, LinkEntry &link, Time now, bool &eliciting) {
+    // A channel beyond what we allow, under its own right key: the peer's mistake.
+    if (!opened.entry && opened.header.channel.v != 0 && !ended()) {
+        ChannelEntry *none = nullptr;
+        if (const Status s = channel_for(opened.header.channel, none); s != PLAIT_OK && s != PLAIT_E_AGAIN)
+            return s;
+    }
     FrameHandler handler{*this, link, opened.header.channel, now};
     const Status s = wire::read_frames(opened.plaintext, handler);
     eliciting = handler.eliciting;

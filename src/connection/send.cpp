@@ -22,6 +22,10 @@ void Connection::drain(Time now) {
     send_handshake(now);
     if (!has_keys_ || !confirmed_)
         return;
+    if (keys_spent_) {
+        close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false, "key limit", now);
+        return send_close(now);
+    }
     grant_channels();
     for (size_t i = 0; i < link_count_; i++)
         send_link_frames(link_at(i), now);
@@ -379,12 +383,13 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
 // the peer knows that one at least.
 void Connection::advance_epoch(ChannelEntry &entry) {
     Epoch &e = entry.send_epoch;
+    const crypto::Cipher cipher = e.number == 0 ? cipher_ : entry.cipher;
+    const uint64_t limit = crypto::packets_max(cipher, false) / 2;
+    keys_spent_ |= e.packets >= 2 * limit - 1;
     if (!e.acked)
         return;
     const bool first = e.number == 0 && entry.cipher != cipher_;
     const uint8_t log2 = entry.config().rekey_log2;
-    const crypto::Cipher cipher = e.number == 0 ? cipher_ : entry.cipher;
-    const uint64_t limit = crypto::packets_max(cipher, false) / 2;
     const uint64_t wanted = log2 > 0 && log2 < 48 ? std::min(uint64_t{1} << log2, limit) : limit;
     if (first || e.packets >= wanted)
         e = {e.number + 1, 0, false};

@@ -22,7 +22,7 @@ Time Connection::deadline(Time now) {
     if (!has_keys_ || !confirmed_)
         return t;
     if (state_ == State::kDormant)
-        t = std::min(t, dormant_since_ + config_.dormancy_timeout);
+        t = std::min(t, dormancy_end());
     else if (config_.keepalive.us > 0)
         t = std::min(t, std::max(last_sent_, last_authentic_) + config_.keepalive);
     t = std::min(t, channel_deadline_);
@@ -44,7 +44,7 @@ void Connection::on_timer(Time now) {
     }
     if (!has_keys_ || !confirmed_)
         return touch();
-    if (state_ == State::kDormant && dormant_since_ + config_.dormancy_timeout <= now) {
+    if (state_ == State::kDormant && dormancy_end() <= now) {
         ending_.status = PLAIT_E_TIMEOUT;
         ending_.reason = "no link for too long";
         return finish_close(now);
