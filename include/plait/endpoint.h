@@ -10,7 +10,7 @@
  *  Endpoints serve all connections of the node, those that others begin too.
  *
  *      plait_endpoint_open ──> up <──> down          ENDPOINT_STATE
- *                              \─> failed            ENDPOINT_CLOSED
+ *                              \─> closed, failed     ENDPOINT_CLOSED
  *
  *  An endpoint that is down (a cable unplugged) stays open and comes back by itself if its
  *  transport can do that; links over it are at once replaced by others.
@@ -66,9 +66,9 @@ PLAIT_API plait_status plait_endpoint_open(plait_node *node, const char *uri,
                                            const plait_endpoint_config *config,
                                            plait_endpoint *out);
 
-/** Closes an endpoint and its handle. Its links are closed (LINK_CLOSED), their connections go on
- *  over others. Peers are told over those that the link is closed.  [any-thread] [callback-ok]
- *  Since 0.1. */
+/** Closes an endpoint, or, after its ENDPOINT_CLOSED, only the handle. Its links are closed
+ *  (LINK_CLOSED), their connections go on over others. ENDPOINT_CLOSED follows. Peers are told over
+ *  the other links.  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_endpoint_close(plait_node *node, plait_endpoint endpoint);
 
 /** The URI under which the endpoint is open, with what the system has chosen:

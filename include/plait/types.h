@@ -13,13 +13,12 @@
  *                                              event ..._CLOSED   the application closes it too
  *
  *  Each object has exactly one closing event, whoever ended it: CLOSED for a connection,
- *  CHANNEL_CLOSED, LINK_CLOSED. (An endpoint is the application's alone: closing it is the end of
- *  its handle, and only if it failed there is an ENDPOINT_CLOSED.) A connection's comes after
- *  those of its channels and links. Until the application itself calls the object's ..._close
- *  function, functions that only ask (info, stats, reason) still answer, others return
+ *  CHANNEL_CLOSED, LINK_CLOSED, ENDPOINT_CLOSED. A connection's comes after those of its channels
+ *  and links. Until the application itself calls the object's ..._close function, functions that
+ *  only ask (stats, reason) still answer, and what has arrived can still be read; others return
  *  PLAIT_E_CLOSED. The object's memory is given back once its event has been read and the
- *  application has closed the handle; so close a connection also when the peer ended it. The
- *  handles of its channels and links need not be closed one by one: they go with the connection.
+ *  application has closed the handle; so close a connection also when the peer ended it. The handles
+ *  of its channels and links need not be closed one by one: they go with the connection.
  *
  *  EVENTS are 64-byte values that the library copies into the caller's array (plait_node_wait,
  *  plait_node_dispatch) or hands to a callback (plait_node_start). An object has at most one event
@@ -106,8 +105,7 @@ enum {
 
     /** An endpoint has gone up or down. a: the endpoint; b: its state (PLAIT_ENDPOINT_*). */
     PLAIT_EVENT_ENDPOINT_STATE = 30,
-    /** An endpoint has failed for good; the application closes it. a: the endpoint; status: why.
-     *  An endpoint that the application closes itself has no such event. */
+    /** An endpoint has ended. a: the endpoint; status: why (PLAIT_OK: this side closed it). */
     PLAIT_EVENT_ENDPOINT_CLOSED = 31,
     /** An application endpoint has datagrams to send: plait_endpoint_take until it returns
      *  PLAIT_E_AGAIN. a: the endpoint; b: bytes waiting. */

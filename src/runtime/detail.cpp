@@ -9,6 +9,7 @@ namespace plait::runtime {
 
 namespace {
 thread_local std::array<char, kDetailMax> latest{};
+thread_local bool noted = false;
 } // namespace
 
 Status fail(Status status, const char *format, ...) noexcept {
@@ -19,14 +20,18 @@ Status fail(Status status, const char *format, ...) noexcept {
     std::vsnprintf(text.data(), text.size(), format, args);
     va_end(args);
     latest = text;
+    noted = true;
     return status;
 }
 
 Status fail(Status status) noexcept {
     if (status != PLAIT_OK && status != PLAIT_E_AGAIN)
-        std::snprintf(latest.data(), latest.size(), "%s", base::status_text(status));
+        return fail(status, "%s", base::status_text(status));
     return status;
 }
+
+void begin_call() noexcept { noted = false; }
+bool was_noted() noexcept { return noted; }
 
 const char *detail() noexcept { return latest.data(); }
 

@@ -20,6 +20,10 @@ inline constexpr size_t kDetailMax = 512;
 // nothing.
 Status fail(Status status) noexcept;
 
+// Whether fail() noted a text since begin_call(), both on this thread.
+void begin_call() noexcept;
+bool was_noted() noexcept;
+
 // This thread's latest text, "" if there was none. Valid until the next fail() on this thread.
 const char *detail() noexcept;
 

@@ -194,6 +194,8 @@ Status Endpoints::close(uint64_t endpoint, Time now) {
     }
     services_.log->line(PLAIT_LOG_INFO, "%s: closed", h->uri.c_str());
     node_->endpoint_gone(h->index, PLAIT_OK, now);
+    if (h->token != 0)
+        departed_.emplace_back(endpoint, h->token);
     close_plugin(*h);
     drop(*h);
     return PLAIT_OK;

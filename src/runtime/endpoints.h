@@ -62,7 +62,7 @@ class Endpoints final : public node::Output {
     Status take(uint64_t endpoint, plait_addr &to, MutBytes out, size_t &size, Time now);
     Status set_app_state(uint64_t endpoint, bool up, Time now);
     Result<std::string> uri(uint64_t endpoint) const;
-    // False if the node does not know it or it has failed.
+    // PLAIT_E_CLOSED if it is closed, or a handle's own failures.
     Result<const plait_host_endpoint *> look(uint64_t endpoint) const;
     plait_transport_info transport_info(const plait_host_endpoint &h, const plait_addr *addr) const;
 
@@ -73,7 +73,7 @@ class Endpoints final : public node::Output {
     std::string address_text(uint64_t endpoint, const plait_addr &addr) const;
 
     // Adds what only this room knows to events about endpoints.
-    void complete(plait_event &event) const;
+    void complete(plait_event &event);
 
     // -- for the loop
     void on_ready(std::span<const Ready> ready, Time now);
@@ -108,8 +108,9 @@ class Endpoints final : public node::Output {
     HostServices services_;
     node::Node *node_ = nullptr;
     std::vector<std::unique_ptr<Endpoint>> slots_;
-    std::vector<uint16_t> generations_; // of the slots
-    std::vector<uint8_t> scratch_;      // what was pushed; the node writes into it
+    std::vector<uint16_t> generations_;                   // of the slots
+    std::vector<std::pair<uint64_t, uint64_t>> departed_; // handle and token, until CLOSED is told
+    std::vector<uint8_t> scratch_; // what was pushed; the node writes into it
     std::array<plait_datagram, kRecvBatch> batch_{};
 };
 

@@ -193,15 +193,22 @@ uint64_t Endpoints::queued_bytes(EndpointIndex index) {
     return h != nullptr ? transport_info(*h, nullptr).queued_bytes : 0;
 }
 
-void Endpoints::complete(plait_event &event) const {
+void Endpoints::complete(plait_event &event) {
     if (event.type < PLAIT_EVENT_ENDPOINT_STATE || event.type > PLAIT_EVENT_ENDPOINT_OUTPUT)
         return;
-    const Endpoint *h = of(event.a);
-    if (h == nullptr)
+    if (const Endpoint *h = of(event.a)) {
+        event.token = h->token;
+        if (event.type == PLAIT_EVENT_ENDPOINT_OUTPUT && h->output)
+            event.b = h->output->size();
         return;
-    event.token = h->token;
-    if (event.type == PLAIT_EVENT_ENDPOINT_OUTPUT && h->output)
-        event.b = h->output->size();
+    }
+    const auto it = std::find_if(departed_.begin(), departed_.end(),
+                                 [&event](const auto &d) { return d.first == event.a; });
+    if (it == departed_.end())
+        return;
+    event.token = it->second;
+    if (event.type == PLAIT_EVENT_ENDPOINT_CLOSED)
+        departed_.erase(it);
 }
 
 } // namespace plait::runtime

@@ -11,13 +11,6 @@
 
 namespace plait::runtime {
 
-namespace {
-auto tell_peers = [](auto &node, Time now) {
-    if constexpr (requires { node.shutdown(now); })
-        node.shutdown(now);
-};
-} // namespace
-
 Worker::Worker(const WorkerConfig &config, node::Config node_config, crypto::Identity identity)
     : loader_(config.builtin, config.search_path), endpoints_(loader_, waker_, log_),
       node_(std::make_unique<node::Node>(std::move(node_config), std::move(identity), entropy_,
@@ -63,8 +56,7 @@ Worker::~Worker() {
     const Time now = monotonic_now();
     suspended_ = false;
     if (active_ != nullptr) {
-        tell_peers(*node_, now);
-        settle(now);
+        end_connections(now);
     }
     endpoints_.close_all();
     run_releases(lock);
@@ -95,9 +87,40 @@ size_t Worker::take_events(std::span<plait_event> out, Time now) {
     stash_.erase(stash_.begin(), stash_.begin() + static_cast<std::ptrdiff_t>(n));
     const auto rest = out.subspan(n);
     const size_t m = rest.empty() ? 0 : node_->take_events(rest, now);
-    for (plait_event &event : rest.first(m))
-        endpoints_.complete(event);
+    note_events(rest.first(m));
     return n + m;
+}
+
+// Every event passes here once, on its way to the application.
+void Worker::note_events(std::span<plait_event> events) {
+    for (plait_event &event : events) {
+        endpoints_.complete(event);
+        if (event.type == PLAIT_EVENT_CONNECTED || event.type == PLAIT_EVENT_CONNECTION_REQUEST)
+            note_connection(event.connection);
+    }
+}
+
+void Worker::note_connection(uint64_t connection) {
+    connections_.insert(connection);
+    if (connections_.size() < 2 * connections_pruned_)
+        return;
+    std::erase_if(connections_, [this](uint64_t c) { return !node_->connection_info(c).ok(); });
+    connections_pruned_ = std::max<size_t>(connections_.size(), 64);
+}
+
+// Tells every peer, in one packet, and then lets the engine clear away what it would keep for
+// repeating that packet, so that memory lent with send_owned comes back.
+void Worker::end_connections(Time now) {
+    std::array<plait_event, kDeliverBatch> events;
+    while (take_events(events, now) != 0)
+        continue;
+    for (const uint64_t connection : connections_)
+        node_->close(connection, 0, "", now);
+    settle(now);
+    while (take_events(events, now) != 0)
+        continue;
+    node_->on_timer(now + kLongestClose);
+    settle(now + kLongestClose);
 }
 
 // Takes what waits in the node aside, where a blocking helper can look for what it waits for. As in
@@ -107,7 +130,7 @@ void Worker::stash_events(Time now) {
         return; // they are the callback's
     plait_event event;
     while (node_->take_events({&event, 1}, now) == 1) {
-        endpoints_.complete(event);
+        note_events({&event, 1});
         const auto same = std::find_if(stash_.begin(), stash_.end(), [&event](const auto &old) {
             return old.type == event.type && old.connection == event.connection &&
                    old.channel == event.channel && old.link == event.link &&

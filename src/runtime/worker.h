@@ -25,12 +25,14 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <unordered_set>
 
 namespace plait::runtime {
 
 inline constexpr size_t kDeliverBatch = 64; // events taken out of the node at once
 inline constexpr size_t kStashMax = 4096;   // events that blocking helpers put aside
-inline constexpr int kSettleRounds = 8;     // drains in a row that plugins may cause
+inline constexpr Duration kLongestClose = base::seconds(60); // longer than any CLOSE is repeated
+inline constexpr int kSettleRounds = 8; // drains in a row that plugins may cause
 
 struct WorkerConfig {
     uint32_t poller = PLAIT_POLLER_DEFAULT;
@@ -67,6 +69,8 @@ class Worker final : private Sink {
         Time now_;
     };
 
+    // Under the lock: a connection that the application was given, to be ended with the node.
+    void note_connection(uint64_t connection);
     // The C handle that callbacks are given.
     void set_owner(plait_node *owner) { owner_ = owner; }
     // Under the lock: whether this thread is inside a callback of this node.
@@ -119,6 +123,8 @@ class Worker final : private Sink {
     bool has_events() const { return !stash_.empty() || node_->has_events(); }
     size_t take_events(std::span<plait_event> out, Time now);
     void stash_events(Time now);
+    void note_events(std::span<plait_event> events);
+    void end_connections(Time now);
     Status turn(Lock &lock, Time until, bool drain);
     Status sleep(Lock &lock, Time now, Time until);
     void take_input(Time now);
@@ -154,6 +160,8 @@ class Worker final : private Sink {
     std::thread::id callback_thread_, attached_thread_;
     std::condition_variable changed_; // a turn has ended, or events wait
     std::vector<plait_event> stash_;
+    std::unordered_set<uint64_t> connections_; // told to the application, and some that are gone
+    size_t connections_pruned_ = 64;
     Time sleep_until_{};     // what a sleeper, or an alarm, is set to
     uint32_t watchers_ = 0;  // threads that wait for changed_
     bool sleeping_ = false;  // somebody is inside the poller

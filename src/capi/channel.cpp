@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening, configuring and ending channels; what goes through them is in channel_data.cpp.
+#include "plait/channel.h"
+
+#include "capi/capi.h"
+#include "capi/channel.h"
+
+using namespace plait;
+using namespace plait::capi;
+
+namespace plait::capi {
+
+namespace {
+
+bool is_flag(uint8_t value) { return value <= 1; }
+
+Status invalid(const char *function, const char *field) {
+    return fail(PLAIT_E_INVALID, "%s: the field %s is out of its range", function, field);
+}
+
+Status check_fields(const char *function, const plait_channel_config &c) {
+    if (c.reserved[0] != 0 || c.reserved[1] != 0)
+        return reserved_field(function, "reserved");
+    if (c.resend > PLAIT_RESEND_UNTIL_DEADLINE)
+        return invalid(function, "resend");
+    if (c.on_loss > PLAIT_ON_LOSS_CLOSE)
+        return invalid(function, "on_loss");
+    if (!is_flag(c.messages) || !is_flag(c.unordered) || !is_flag(c.one_way) ||
+        !is_flag(c.drop_oldest))
+        return invalid(function, "messages, unordered, one_way or drop_oldest (0 or 1)");
+    if (c.priority_class > 15 || c.weight_log2 > 15)
+        return invalid(function, "priority_class or weight_log2");
+    if (c.link_policy > PLAIT_POLICY_AGGREGATE)
+        return invalid(function, "link_policy");
+    if (c.cipher > PLAIT_CIPHER_AES256_GCM)
+        return invalid(function, "cipher");
+    if (c.window != 0 && (c.window < channel::kWindowFloor || c.window > channel::kWindowMax))
+        return invalid(function, "window");
+    constexpr uint64_t kWaitMaxUs = static_cast<uint64_t>(channel::kWaitMax.us);
+    if (c.deadline_us > kWaitMaxUs || c.reorder_wait_us > kWaitMaxUs)
+        return invalid(function, "deadline_us or reorder_wait_us");
+    if ((c.resend == PLAIT_RESEND_AT_MOST) != (c.resend_limit != 0))
+        return invalid(function, "resend_limit (with PLAIT_RESEND_AT_MOST, and only then)");
+    if ((c.resend == PLAIT_RESEND_UNTIL_DEADLINE) != (c.deadline_us != 0))
+        return invalid(function, "deadline_us (with PLAIT_RESEND_UNTIL_DEADLINE, and only then)");
+    return PLAIT_OK;
+}
+
+} // namespace
+
+Status read_channel_config(const char *function, const plait_channel_config &from,
+                           channel::Config &to) {
+    if (const Status status = check_fields(function, from); status != PLAIT_OK)
+        return status;
+    to.resend = static_cast<wire::Resend>(from.resend);
+    to.on_loss = static_cast<wire::OnLoss>(from.on_loss);
+    to.messages = from.messages;
+    to.unordered = from.unordered;
+    to.one_way = from.one_way;
+    to.drop_oldest = from.drop_oldest;
+    if (from.priority_class != 0)
+        to.priority_class = from.priority_class;
+    to.weight_log2 = from.weight_log2;
+    to.link_policy = from.link_policy;
+    to.cipher = from.cipher;
+    if (from.max_message != 0)
+        to.max_message = from.max_message;
+    to.resend_parameter =
+        from.resend == PLAIT_RESEND_UNTIL_DEADLINE ? from.deadline_us : from.resend_limit;
+    to.reorder_wait = Duration{static_cast<int64_t>(from.reorder_wait_us)};
+    if (from.window != 0)
+        to.window = from.window;
+    to.send_buffer = from.send_buffer;
+    return PLAIT_OK;
+}
+
+Status accept_channel(Call &call, const char *function, plait_channel channel,
+                      const plait_channel_config *config) {
+    if (config == nullptr)
+        return call.node().accept_channel(channel, nullptr, call.now());
+    plait_channel_config wanted = PLAIT_CHANNEL_STREAM;
+    if (const Status status = read_struct(function, config, wanted); status != PLAIT_OK)
+        return status;
+    channel::Config local;
+    if (const Status status = read_channel_config(function, wanted, local); status != PLAIT_OK)
+        return status;
+    const Status status = call.node().accept_channel(channel, &local, call.now());
+    if (status == PLAIT_OK)
+        call.node().set_channel_token(channel, wanted.token);
+    return status;
+}
+
+} // namespace plait::capi
+
+namespace {
+
+uint32_t public_state(const node::ChannelInfo &info) {
+    if (info.closed)
+        return PLAIT_CHANNEL_CLOSED;
+    if (info.requested)
+        return PLAIT_CHANNEL_REQUESTED;
+    return info.accepted ? PLAIT_CHANNEL_OPEN : PLAIT_CHANNEL_OPENING;
+}
+
+plait_channel_config to_c(const node::ChannelInfo &info) {
+    const channel::Config &from = info.config;
+    plait_channel_config to = PLAIT_CHANNEL_STREAM;
+    to.resend = static_cast<uint8_t>(from.resend);
+    to.on_loss = static_cast<uint8_t>(from.on_loss);
+    to.messages = from.messages;
+    to.unordered = from.unordered;
+    to.one_way = from.one_way;
+    to.drop_oldest = from.drop_oldest;
+    to.priority_class = from.priority_class;
+    to.weight_log2 = from.weight_log2;
+    to.link_policy = from.link_policy;
+    to.cipher = from.cipher;
+    to.max_message = from.max_message;
+    if (from.resend == wire::Resend::kAtMost)
+        to.resend_limit = static_cast<uint32_t>(from.resend_parameter);
+    if (from.deadlines())
+        to.deadline_us = from.resend_parameter;
+    to.reorder_wait_us = static_cast<uint64_t>(from.reorder_wait.us);
+    to.window = from.window;
+    to.send_buffer = from.send_buffer;
+    to.token = info.token;
+    return to;
+}
+
+} // namespace
+
+plait_status plait_channel_config_init(plait_channel_config *config, size_t size, uint32_t preset) {
+    static constexpr plait_channel_config kPresets[] = {
+        PLAIT_CHANNEL_STREAM, PLAIT_CHANNEL_MESSAGES, PLAIT_CHANNEL_DATAGRAM,
+        PLAIT_CHANNEL_SEQUENCED};
+    if (preset < PLAIT_PRESET_STREAM || preset > PLAIT_PRESET_SEQUENCED)
+        return guard(__func__, [&]() -> plait_status {
+            return fail(PLAIT_E_INVALID, "plait_channel_config_init: %u is not a preset", preset);
+        });
+    return init_struct(__func__, config, size, kPresets[preset - PLAIT_PRESET_STREAM]);
+}
+
+plait_status plait_channel_open(plait_node *node, plait_connection connection, const char *label,
+                                const plait_channel_config *config, plait_channel *out) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr)
+            return null_argument(function, "out");
+        plait_channel_config wanted = PLAIT_CHANNEL_STREAM;
+        if (const Status status = read_struct(function, config, wanted); status != PLAIT_OK)
+            return status;
+        channel::Config channel_config;
+        if (const Status status = read_channel_config(function, wanted, channel_config);
+            status != PLAIT_OK)
+            return status;
+        const std::string_view text = label != nullptr ? label : "";
+        if (text.size() > wire::kMaxLabel)
+            return fail(PLAIT_E_TOO_BIG, "%s: the label has %zu bytes, at most %zu are possible",
+                        function, text.size(), wire::kMaxLabel);
+        const auto channel = call.node().open_channel(connection, text, channel_config, call.now());
+        if (!channel)
+            return channel.status();
+        call.node().set_channel_token(*channel, wanted.token);
+        *out = *channel;
+        return PLAIT_OK;
+    });
+}
+
+plait_status plait_channel_accept(plait_node *node, plait_channel channel,
+                                  const plait_channel_config *config) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        return accept_channel(call, function, channel, config);
+    });
+}
+
+plait_status plait_channel_refuse(plait_node *node, plait_channel channel, uint64_t code) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (code > kChannelCodeMax)
+            return too_large_code(function, code, kChannelCodeMax);
+        const Status status = call.node().refuse_channel(channel, code, call.now());
+        if (status == PLAIT_OK)
+            call.node().close_channel(channel, call.now()); // the handle goes with it
+        return status;
+    });
+}
+
+plait_status plait_channel_finish(plait_node *node, plait_channel channel) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        return call.node().finish(channel, call.now());
+    });
+}
+
+plait_status plait_channel_reset(plait_node *node, plait_channel channel, uint64_t code) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (code > kChannelCodeMax)
+            return too_large_code(function, code, kChannelCodeMax);
+        return call.node().reset_channel(channel, code, call.now());
+    });
+}
+
+plait_status plait_channel_stop(plait_node *node, plait_channel channel, uint64_t code) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (code > kChannelCodeMax)
+            return too_large_code(function, code, kChannelCodeMax);
+        return call.node().stop_channel(channel, code, call.now());
+    });
+}
+
+plait_status plait_channel_close(plait_node *node, plait_channel channel) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        return call.node().close_channel(channel, call.now());
+    });
+}
+
+plait_status plait_channel_label(plait_node *node, plait_channel channel, char *buf, size_t cap,
+                                 size_t *len) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        const auto info = call.node().channel_info(channel);
+        return info ? put_text(function, info->label, buf, cap, len) : info.status();
+    });
+}
+
+plait_status plait_channel_get_config(plait_node *node, plait_channel channel,
+                                      plait_channel_config *out) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr)
+            return null_argument(function, "out");
+        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
+            return status;
+        const auto info = call.node().channel_info(channel);
+        if (!info)
+            return info.status();
+        write_struct(to_c(*info), out);
+        return PLAIT_OK;
+    });
+}
+
+plait_status plait_channel_set_token(plait_node *node, plait_channel channel, uint64_t token) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        return call.node().set_channel_token(channel, token);
+    });
+}
+
+plait_status plait_channel_get_stats(plait_node *node, plait_channel channel,
+                                     plait_channel_stats *out) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr)
+            return null_argument(function, "out");
+        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
+            return status;
+        const auto info = call.node().channel_info(channel);
+        if (!info)
+            return info.status();
+        plait_channel_stats stats{};
+        stats.state = public_state(*info);
+        stats.connection = info->connection;
+        stats.number = info->number;
+        stats.bytes_sent = info->stats.bytes_sent;
+        stats.bytes_acked = info->stats.bytes_acked;
+        stats.bytes_resent = info->stats.bytes_resent;
+        stats.bytes_received = info->stats.bytes_received;
+        stats.bytes_read = info->stats.bytes_read;
+        stats.messages_sent = info->stats.messages_sent;
+        stats.messages_received = info->stats.messages_received;
+        stats.messages_lost = info->stats.messages_lost;
+        stats.messages_missing = info->stats.messages_missing;
+        stats.messages_dropped = info->stats.messages_dropped;
+        stats.send_queue = info->send_queue;
+        stats.receive_queue = info->receive_queue;
+        stats.send_limit = info->send_limit;
+        stats.receive_limit = info->receive_limit;
+        write_struct(stats, out);
+        return PLAIT_OK;
+    });
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes through a channel.
+#include "plait/channel.h"
+
+#include "capi/capi.h"
+
+#include <array>
+
+using namespace plait;
+using namespace plait::capi;
+
+namespace {
+
+constexpr size_t kPiecesMax = 1024; // of one gather or peek
+constexpr size_t kPiecesInPlace = 16;
+
+// A stream may take a part, so its caller has to ask how much.
+Status check_taken(Call &call, const char *function, plait_channel channel, const size_t *taken) {
+    if (taken != nullptr)
+        return PLAIT_OK;
+    const auto info = call.node().channel_info(channel);
+    if (!info)
+        return info.status();
+    return info->config.messages ? PLAIT_OK : null_argument(function, "taken");
+}
+
+Status send_parts(Call &call, const char *function, plait_channel channel,
+                  std::span<const Bytes> parts, size_t *taken) {
+    if (const Status status = check_taken(call, function, channel, taken); status != PLAIT_OK)
+        return status;
+    const auto sent = call.node().send(channel, parts, call.now());
+    if (taken != nullptr && (sent || sent.status() == PLAIT_E_AGAIN))
+        *taken = sent ? *sent : 0;
+    return sent.status();
+}
+
+Bytes bytes_of(const void *data, size_t len) { return {static_cast<const uint8_t *>(data), len}; }
+
+} // namespace
+
+plait_status plait_channel_send(plait_node *node, plait_channel channel, const void *data,
+                                size_t len, size_t *taken) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (data == nullptr && len != 0)
+            return null_argument(function, "data");
+        const Bytes part = bytes_of(data, len);
+        return send_parts(call, function, channel, {&part, 1}, taken);
+    });
+}
+
+plait_status plait_channel_send_gather(plait_node *node, plait_channel channel,
+                                       const plait_slice *slices, size_t count, size_t *taken) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (slices == nullptr && count != 0)
+            return null_argument(function, "slices");
+        if (count > kPiecesMax)
+            return fail(PLAIT_E_INVALID, "%s: %zu pieces, at most %zu are possible", function,
+                        count, kPiecesMax);
+        std::array<Bytes, kPiecesInPlace> in_place;
+        std::vector<Bytes> many(count > kPiecesInPlace ? count : 0);
+        const std::span<Bytes> parts =
+            many.empty() ? std::span(in_place).first(count) : std::span(many);
+        for (size_t i = 0; i < count; i++) {
+            if (slices[i].data == nullptr && slices[i].len != 0)
+                return null_argument(function, "a slice's data");
+            parts[i] = bytes_of(slices[i].data, slices[i].len);
+        }
+        return send_parts(call, function, channel, parts, taken);
+    });
+}
+
+plait_status plait_channel_reserve(plait_node *node, plait_channel channel, size_t min,
+                                   void **space, size_t *room) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (space == nullptr || room == nullptr)
+            return null_argument(function, space == nullptr ? "space" : "room");
+        if (min == 0)
+            return fail(PLAIT_E_INVALID, "%s: at least 1 byte has to be asked for", function);
+        const auto got = call.node().reserve(channel, min);
+        if (!got)
+            return got.status();
+        *space = got->data();
+        *room = got->size();
+        return PLAIT_OK;
+    });
+}
+
+plait_status plait_channel_commit(plait_node *node, plait_channel channel, size_t len) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        return call.node().commit(channel, len, call.now());
+    });
+}
+
+plait_status plait_channel_send_owned(plait_node *node, plait_channel channel, const void *data,
+                                      size_t len, plait_release_fn *release, void *user) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (data == nullptr || release == nullptr)
+            return null_argument(function, data == nullptr ? "data" : "release");
+        if (len == 0)
+            return fail(PLAIT_E_INVALID, "%s: there is nothing to send", function);
+        return call.node().send_owned(channel, bytes_of(data, len), release, user, call.now());
+    });
+}
+
+plait_status plait_channel_read(plait_node *node, plait_channel channel, void *buf, size_t cap,
+                                size_t *got) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (buf == nullptr || got == nullptr)
+            return null_argument(function, buf == nullptr ? "buf" : "got");
+        if (cap == 0)
+            return fail(PLAIT_E_INVALID, "%s: there is no room to read into", function);
+        channel::ReadInfo info;
+        const auto n =
+            call.node().read(channel, {static_cast<uint8_t *>(buf), cap}, &info, call.now());
+        if (n)
+            *got = *n;
+        else if (n.status() == PLAIT_E_BUFFER)
+            *got = info.size;
+        if (n.status() == PLAIT_E_BUFFER)
+            return fail(PLAIT_E_BUFFER, "%s: the message has %zu bytes, the buffer %zu", function,
+                        info.size, cap);
+        return n.status();
+    });
+}
+
+plait_status plait_channel_peek(plait_node *node, plait_channel channel, plait_slice *slices,
+                                size_t cap, size_t *count) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (slices == nullptr || count == nullptr)
+            return null_argument(function, slices == nullptr ? "slices" : "count");
+        if (!call.worker().may_peek())
+            return fail(PLAIT_E_STATE, "%s: only on the loop's thread; elsewhere read copies",
+                        function);
+        std::array<Bytes, kPiecesInPlace> in_place;
+        std::vector<Bytes> many(cap > kPiecesInPlace ? std::min(cap, kPiecesMax) : 0);
+        const std::span<Bytes> parts =
+            many.empty() ? std::span(in_place).first(cap) : std::span(many);
+        channel::ReadInfo info;
+        const auto n = call.node().peek(channel, parts, &info);
+        if (n.status() == PLAIT_E_BUFFER)
+            *count = info.slices;
+        if (!n)
+            return n.status();
+        for (size_t i = 0; i < *n; i++)
+            slices[i] = {parts[i].data(), parts[i].size()};
+        *count = *n;
+        return PLAIT_OK;
+    });
+}
+
+plait_status plait_channel_consume(plait_node *node, plait_channel channel, size_t len) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        return call.node().consume(channel, len, call.now());
+    });
+}

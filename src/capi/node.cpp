@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plait/node.h"
+
+#include "capi/capi.h"
+#include "connection/config.h"
+
+#include <memory>
+
+using namespace plait;
+using namespace plait::capi;
+
+namespace {
+
+constexpr uint64_t kNeverUs = UINT64_MAX;
+constexpr uint64_t kLongestUs = uint64_t{10} * 365 * 86400 * 1'000'000; // ten years
+
+// 0: leaves the default; PLAIT's "never" is the engine's 0, or the longest where it knows no never.
+Status read_duration(const char *name, uint64_t us, bool may_be_never, Duration &to) {
+    if (us == 0)
+        return PLAIT_OK;
+    if (us == kNeverUs)
+        to = may_be_never ? Duration{0} : Duration{static_cast<int64_t>(kLongestUs)};
+    else if (us <= kLongestUs)
+        to = Duration{static_cast<int64_t>(us)};
+    else
+        return fail(PLAIT_E_INVALID, "%s is longer than ten years", name);
+    return PLAIT_OK;
+}
+
+template <class To> Status read_count(const char *name, uint64_t value, uint64_t max, To &to) {
+    if (value > max)
+        return fail(PLAIT_E_INVALID, "%s is %llu, at most %llu is possible", name,
+                    static_cast<unsigned long long>(value), static_cast<unsigned long long>(max));
+    if (value != 0)
+        to = static_cast<To>(value);
+    return PLAIT_OK;
+}
+
+Status read_network_keys(const plait_node_config &from, node::Config &to) {
+    constexpr uint32_t kKeysMax = 4;
+    if (from.network_key_count > kKeysMax)
+        return fail(PLAIT_E_INVALID, "%u network keys, at most %u are possible",
+                    from.network_key_count, kKeysMax);
+    if (from.network_key_count != 0 && from.network_keys == nullptr)
+        return null_argument("plait_node_new", "config->network_keys");
+    for (uint32_t i = 0; i < from.network_key_count; i++)
+        to.network_keys.emplace_back(std::span<const uint8_t, 32>(from.network_keys + 32 * i, 32));
+    return PLAIT_OK;
+}
+
+Status read_node_config(const plait_node_config &from, node::Config &to,
+                        runtime::WorkerConfig &worker) {
+    if (from.poller > PLAIT_POLLER_LIBEVENT)
+        return fail(PLAIT_E_INVALID, "%u is not a poller", from.poller);
+    if (from.reserved != 0)
+        return reserved_field("plait_node_new", "reserved");
+    worker.poller = from.poller;
+    worker.busy_poll = base::micros(from.busy_poll_us);
+    worker.search_path =
+        from.transport_path != nullptr ? from.transport_path : PLAIT_TRANSPORT_PATH;
+    const Status statuses[] = {
+        read_count("max_connections", from.max_connections, 1u << 20, to.max_connections),
+        read_count("max_channels", from.max_channels, 1u << 20, to.max_channels_per_peer),
+        read_count("max_links", from.max_links, connection::kMaxLinks, to.max_links_per_connection),
+        read_count("memory_budget", from.memory_budget, uint64_t{1} << 40, to.receive_memory),
+        read_duration("handshake_timeout_us", from.handshake_timeout_us, false,
+                      to.handshake_timeout),
+        read_duration("idle_timeout_us", from.idle_timeout_us, true, to.idle_timeout),
+        read_duration("keepalive_us", from.keepalive_us, true, to.keepalive),
+        read_duration("dormancy_timeout_us", from.dormancy_timeout_us, false, to.dormancy_timeout),
+        read_network_keys(from, to),
+    };
+    for (const Status status : statuses)
+        if (status != PLAIT_OK)
+            return status;
+    to.connection_receive_memory = std::min(to.connection_receive_memory, to.receive_memory);
+    return PLAIT_OK;
+}
+
+Status read_listen_config(const plait_listen_config &from, node::AcceptConfig &to) {
+    constexpr uint32_t kIdsMax = 65536;
+    if (from.accept > PLAIT_ACCEPT_NOBODY)
+        return fail(PLAIT_E_INVALID, "%u is not a way to accept", from.accept);
+    const bool has_list = from.accept == PLAIT_ACCEPT_LIST;
+    if (!has_list && (from.ids != nullptr || from.id_count != 0))
+        return fail(PLAIT_E_INVALID, "a list of ids belongs to PLAIT_ACCEPT_LIST");
+    if (from.id_count > kIdsMax)
+        return fail(PLAIT_E_INVALID, "%u ids, at most %u are possible", from.id_count, kIdsMax);
+    if (from.id_count != 0 && from.ids == nullptr)
+        return null_argument("plait_node_listen", "config->ids");
+    to.allowed.resize(from.id_count);
+    for (uint32_t i = 0; i < from.id_count; i++)
+        std::copy_n(from.ids[i].b, PLAIT_ID_SIZE, to.allowed[i].b.begin());
+    // An empty list is nobody, not everybody.
+    to.listening = from.accept != PLAIT_ACCEPT_NOBODY && !(has_list && from.id_count == 0);
+    to.ask = from.accept == PLAIT_ACCEPT_ASK;
+    to.allow_xx = from.allow_unknown != 0;
+    return PLAIT_OK;
+}
+
+} // namespace
+
+plait_status plait_node_config_init(plait_node_config *config, size_t size) {
+    return init_struct(__func__, config, size, plait_node_config PLAIT_NODE_CONFIG_INIT);
+}
+
+plait_status plait_node_new(const plait_identity *identity, const plait_node_config *config,
+                            plait_node **out) {
+    const char *const function = __func__;
+    return guard(function, [&]() -> plait_status {
+        if (identity == nullptr || out == nullptr)
+            return null_argument(function, identity == nullptr ? "identity" : "out");
+        plait_node_config wanted = PLAIT_NODE_CONFIG_INIT;
+        if (const Status status = read_struct(function, config, wanted); status != PLAIT_OK)
+            return status;
+        node::Config node_config;
+        runtime::WorkerConfig worker_config;
+        if (const Status status = read_node_config(wanted, node_config, worker_config);
+            status != PLAIT_OK)
+            return status;
+        worker_config.builtin = builtin_transports();
+        auto node = std::make_unique<plait_node>();
+        auto worker = runtime::Worker::make(worker_config, std::move(node_config),
+                                            identity->identity.clone());
+        if (!worker)
+            return worker.status();
+        node->worker.reset(*worker);
+        node->worker->set_owner(node.get());
+        *out = node.release();
+        return PLAIT_OK;
+    });
+}
+
+void plait_node_free(plait_node *node) {
+    if (node != nullptr && !node->worker->is_in_callback())
+        delete node;
+}
+
+plait_status plait_node_id(const plait_node *node, plait_id *out) {
+    return guard(__func__, [&]() -> plait_status {
+        if (node == nullptr || out == nullptr)
+            return null_argument("plait_node_id", node == nullptr ? "the node" : "out");
+        const auto &id = node->worker->node().id(); // it never changes
+        std::copy(id.b.begin(), id.b.end(), out->b);
+        return PLAIT_OK;
+    });
+}
+
+uint64_t plait_node_now_us(const plait_node *node) {
+    return node != nullptr ? runtime::monotonic_now().us : 0;
+}
+
+plait_status plait_listen_config_init(plait_listen_config *config, size_t size) {
+    return init_struct(__func__, config, size, plait_listen_config PLAIT_LISTEN_CONFIG_INIT);
+}
+
+plait_status plait_node_listen(plait_node *node, const plait_listen_config *config) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        plait_listen_config wanted = PLAIT_LISTEN_CONFIG_INIT;
+        if (const Status status = read_struct(function, config, wanted); status != PLAIT_OK)
+            return status;
+        node::AcceptConfig accept;
+        if (const Status status = read_listen_config(wanted, accept); status != PLAIT_OK)
+            return status;
+        call.node().listen(std::move(accept));
+        return PLAIT_OK;
+    });
+}
+
+plait_status plait_node_set_log(plait_node *node, uint32_t max_level, plait_log_fn *log,
+                                void *user) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        call.log().set(max_level, log, user);
+        return PLAIT_OK;
+    });
+}
+
+plait_status plait_node_load_transport(plait_node *node, const char *path) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        if (path == nullptr)
+            return null_argument("plait_node_load_transport", "path");
+        return call.loader().load(path);
+    });
+}
+
+plait_status plait_node_register_transport(plait_node *node, const plait_transport *transport) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        if (transport == nullptr)
+            return null_argument("plait_node_register_transport", "transport");
+        return call.loader().add(transport);
+    });
+}
+
+plait_status plait_node_get_stats(plait_node *node, plait_node_stats *out) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr)
+            return null_argument(function, "out");
+        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
+            return status;
+        const node::NodeStats from = call.node().stats();
+        plait_node_stats stats{};
+        stats.connections = from.connections;
+        stats.handshakes = from.pending_handshakes;
+        stats.endpoints = from.endpoints;
+        stats.connections_total = from.handshakes_done;
+        stats.datagrams_sent = from.datagrams_sent;
+        stats.bytes_sent = from.bytes_sent;
+        stats.datagrams_received = from.datagrams_received;
+        stats.bytes_received = from.bytes_received;
+        stats.datagrams_dropped = from.datagrams_dropped;
+        stats.packets_forged = from.auth_failures;
+        stats.handshakes_refused = from.handshakes_refused;
+        stats.receive_memory = from.receive_memory;
+        stats.send_memory = from.send_memory;
+        write_struct(stats, out);
+        return PLAIT_OK;
+    });
+}
+
+plait_status plait_node_network_changed(plait_node *node) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        call.node().network_changed(call.now());
+        return PLAIT_OK;
+    });
+}
