@@ -55,7 +55,6 @@ typedef struct endpoint {
     uint8_t *in;              /* bytes read: in[in_at .. in_end) are not decoded yet */
     size_t in_at, in_end;
     size_t scanned;           /* in[in_at .. scanned) has no zero in it */
-    bool skipping;            /* inside a frame longer than any that is right */
     uint64_t damaged;
 } endpoint;
 
@@ -88,7 +87,6 @@ static void go_down(endpoint *e, const char *why) {
     e->fd = -1;
     e->out_at = e->out_end = 0;
     e->in_at = e->in_end = e->scanned = 0;
-    e->skipping = false;
     e->reopen_us = kReopenFirstUs;
     e->host->state(e->h, PLAIT_TRANSPORT_DOWN, NULL, 0);
     snprintf(text, sizeof text, "%s: %s; waiting for it to return", e->tty.path, why);
@@ -240,8 +238,7 @@ static bool next_frame(endpoint *e, plait_datagram *d) {
         if (end == NULL) {
             e->scanned = e->in_end;
             if (e->in_end - e->in_at > frame_bound(kMaxMtu)) {
-                e->skipping = true; /* no frame is as long as this: drop it up to the next zero */
-                e->in_at = e->in_end;
+                e->in_at = e->in_end; /* no frame is as long as this; its rest fails by the CRC */
             }
             return false;
         }
@@ -249,8 +246,7 @@ static bool next_frame(endpoint *e, plait_datagram *d) {
         size_t len;
         frame_result result = frame_decode(frame, (size_t)(end - frame), &len);
         e->in_at = e->scanned = (size_t)(end - e->in) + 1;
-        if (e->skipping || result == FRAME_DAMAGED) {
-            e->skipping = false;
+        if (result == FRAME_DAMAGED) {
             note_damaged(e);
         } else if (result == FRAME_OK) {
             d->data = frame;
