@@ -42,6 +42,12 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
         pending_.add({Control::kLinkState, link.number.v, 0});
     if (next != link::State::kValidating)
         raise_link(link, PLAIT_EVENT_LINK_STATE);
+    if (services_.tracer.on(PLAIT_TRACE_LINKS)) {
+        const Time since = link.recovery ? link.recovery->ledger().first_unanswered() : kNever;
+        const uint64_t waited = since < now ? static_cast<uint64_t>((now - since).us) : 0;
+        services_.hooks->trace({PLAIT_TRACE_LINK_STATE, slot_, link.slot, static_cast<uint64_t>(next),
+                                static_cast<uint64_t>(-why), waited, link.moved_bytes});
+    }
     check_dormancy();
 }
 
@@ -99,7 +105,8 @@ void Connection::reinject_all(LinkEntry &link, Time now) {
     link.moved_bytes = 0;
     for (const recovery::SentPacket &p : out.lost) {
         link.moved_bytes += p.length;
-        settle_lost(p, true, now);
+        // The ledger tells of them no more: what is not sent again must be given up here.
+        settle_lost(p, false, now);
     }
     stats_.bytes_reinjected += link.moved_bytes;
 }
