@@ -177,6 +177,8 @@ Status ReceiveHalf::parse_unit(const Core &, size_t i) {
     u.end = u.start + size + length;
     if (i + 1 < h.units.size() && h.units[i + 1].start < u.end)
         return PLAIT_E_PROTOCOL;
+    if (touches(h.claimed, u.start, u.end) || touches(h.gone, u.start, u.end))
+        return PLAIT_E_PROTOCOL; // of bytes that were another message's
     if (u.end > limit_)
         h.need = u.end;
     return PLAIT_OK;
@@ -197,6 +199,7 @@ Status ReceiveHalf::complete_units(Core &c, uint64_t start, uint64_t end, Time n
         const bool whole = u.end != kUnknown && h.data.covers(u.start, u.end);
         if (whole && c.config.unordered) {
             h.ready.push_back({u.start, u.end});
+            h.claimed.add(u.start, u.end);
             c.stats().messages_received++;
             h.units.erase(h.units.begin() + static_cast<std::ptrdiff_t>(i));
             continue;
@@ -286,15 +289,10 @@ bool ReceiveHalf::jump(Core &c, Time now) {
 // are; otherwise only the holes are gone.
 void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages, bool whole) {
     Held &h = *held_;
-    RangeSet kept;
-    if (whole && c.config.unordered) {
-        for (size_t i = 0; i < h.ready.size(); i++)
-            kept.add(h.ready[i].start, h.ready[i].end);
-    } else if (whole) {
-        for (const Unit &u : h.units)
-            if (u.complete_at != kNever && c.config.messages)
-                kept.add(u.start, u.end);
-    }
+    RangeSet kept = h.claimed;
+    for (const Unit &u : h.units)
+        if (u.complete_at != kNever && c.config.messages)
+            kept.add(u.start, u.end);
     uint64_t bytes = 0;
     std::vector<Range> lost;
     for_each_outside(whole ? kept : h.data, start, end,

@@ -181,8 +181,10 @@ void ReceiveHalf::take(Core &c, uint64_t start, uint64_t end) {
         PLAIT_ASSERT(start == read_);
         read_ = end;
     } else {
-        if (c.config.messages)
+        if (c.config.messages) {
             h.ready.pop_front();
+            h.claimed.remove(start, end);
+        }
         h.gone.add(start, end);
     }
     advance_read(c);

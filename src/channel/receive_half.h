@@ -104,6 +104,7 @@ class ReceiveHalf {
         RangeSet gone;               // above read_: skipped, passed, or read out of order
         std::vector<Unit> units;     // by start
         base::Ring<Range> ready;     // unordered messages, in the order of their completion
+        RangeSet claimed;            // their bytes
         std::vector<Gap> gaps;       // ordered: not yet come to by the reader
         RangeSet passed;             // what was no longer waited for: a SKIP may tell its messages
         uint64_t order = 0;

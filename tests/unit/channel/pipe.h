@@ -159,7 +159,7 @@ class Stream {
 class World {
   public:
     World(Config config, Line line, uint64_t seed, uint64_t window = 16384)
-        : config_(config), line_(line), random_(seed), pair_(config, window),
+        : config_(config), line_(line), random_(seed), pair_(windowed(config, window), window),
           stream_{Stream(config, seed), Stream(config, seed + 1)} {
         pair_.a.memory.budget.set_bdp(65536);
         pair_.z.memory.budget.set_bdp(65536);
@@ -224,6 +224,10 @@ class World {
         std::vector<Sent> data;
         bool acked = false, lost = false;
     };
+    static Config windowed(Config c, uint64_t window) {
+        c.window = window;
+        return c;
+    }
     void at(Time t, Kind k, size_t what) { events_.push({t, order_++, k, what}); }
     Side &side(int i) { return i == 0 ? pair_.a : pair_.z; }
 

@@ -88,10 +88,7 @@ struct Pair {
         z.channel = std::make_unique<Channel>(s, z.memory.pools, z.memory.budget);
         if (!accept)
             return;
-        Config local = config;
-        if (local.window < window)
-            local.window = window;
-        assert_true(z->accept(local, kStart) == PLAIT_OK);
+        assert_true(z->accept(config, kStart) == PLAIT_OK);
         a->on_control_acked(set);
         carry_control(z, a, kStart);
         a->take_events();
