@@ -31,7 +31,8 @@ enum {
     PLAIT_TRACE_PACKET_SENT = 3,      /**< a: packet number; b: bytes; c: channel number; d: 1 if
                                            it wants an acknowledgement */
     PLAIT_TRACE_PACKET_RECEIVED = 4,  /**< a: packet number; b: bytes; c: channel number */
-    PLAIT_TRACE_PACKET_LOST = 5,      /**< a: packet number; b: bytes */
+    PLAIT_TRACE_PACKET_LOST = 5,      /**< a: microseconds since it was sent; b: bytes; c: channel
+                                           number */
     PLAIT_TRACE_RECOVERY_STATE = 6    /**< a: congestion window; b: bytes in flight; c: smoothed
                                            RTT in us; d: rate in bytes a second */
 };

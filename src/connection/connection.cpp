@@ -83,6 +83,9 @@ void Connection::set_state(State next) {
         return;
     PLAIT_ASSERT(may_change(state_, next));
     state_ = next;
+    if (services_.tracer.on(PLAIT_TRACE_CONNECTIONS))
+        services_.hooks->trace({PLAIT_TRACE_CONNECTION_STATE, slot_, base::kNoSlot, static_cast<uint64_t>(next),
+                                static_cast<uint64_t>(-ending_.status), 0, 0});
 }
 
 void Connection::raise(uint32_t type) {

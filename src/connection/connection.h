@@ -245,6 +245,7 @@ class Connection {
     // settle.cpp
     Status on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time now);
     void settle(LinkEntry &link, Time now);
+    void trace_recovery(const LinkEntry &link, Time now);
     void settle_data(const recovery::SentPacket &p, Time now);
     void settle_acked(const recovery::SentPacket &p, Time now);
     void settle_lost(const recovery::SentPacket &p, bool reinject, Time now);

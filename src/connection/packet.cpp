@@ -146,6 +146,9 @@ bool PacketBuilder::finish(Time now) {
         c_.services_.assembler.flush(); // the candidate's address may be gone by the end of the drain
     }
     link_.recovery->on_sent(record_, now);
+    if (c_.services_.tracer.on(PLAIT_TRACE_PACKETS))
+        c_.services_.hooks->trace({PLAIT_TRACE_PACKET_SENT, c_.slot_, link_.slot, pn_.v, size,
+                                   record_.channel_slot, eliciting()});
     link_.packets_sent++;
     link_.bytes_sent += size;
     if (!link_.validated)

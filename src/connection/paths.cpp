@@ -58,11 +58,6 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
         return;
     const Time unanswered = link.recovery->ledger().first_unanswered();
     const int64_t waited_ms = unanswered != kNever && unanswered < now ? (now - unanswered).us / 1000 : 0;
-    set_link_state(link, link::State::kSuspect, why, now);
-    if (why == PLAIT_E_TIMEOUT)
-        link.set_reason("no answer for %lld ms", static_cast<long long>(waited_ms));
-    else
-        link.set_reason("%s", base::status_text(why));
     size_t packets = 0;
     link.moved_bytes = 0;
     link.recovery->ledger().for_each_outstanding([&](recovery::SentPacket &p) {
@@ -74,6 +69,11 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
         p.cookie = ControlLog::kNone;
     });
     stats_.bytes_reinjected += link.moved_bytes;
+    set_link_state(link, link::State::kSuspect, why, now);
+    if (why == PLAIT_E_TIMEOUT)
+        link.set_reason("no answer for %lld ms", static_cast<long long>(waited_ms));
+    else
+        link.set_reason("%s", base::status_text(why));
     link.probes_owed = 1;
     touch();
 }

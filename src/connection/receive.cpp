@@ -113,6 +113,9 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
         link = join_by_peer(opened.owner, from, now);
     if (!link)
         return;
+    if (services_.tracer.on(PLAIT_TRACE_PACKETS))
+        services_.hooks->trace({PLAIT_TRACE_PACKET_RECEIVED, slot_, link->slot, opened.pn.v,
+                                opened.datagram_size, opened.header.channel.v, 0});
     link->packets_received++;
     link->bytes_received += opened.datagram_size;
     if (!link->validated)

@@ -47,6 +47,13 @@ struct ConnectionEntry {
     bool known_to_application = false;
 };
 
+// Where the queue in front of a line stands; asked on lines of known rate only.
+class DriverQueue {
+  public:
+    virtual ~DriverQueue() = default;
+    virtual uint64_t queued_bytes(EndpointIndex endpoint) = 0;
+};
+
 // Who gets the trace (include/plait/trace.h); off unless the mask says so.
 struct Tracer {
     uint64_t mask = 0;
@@ -55,11 +62,10 @@ struct Tracer {
     bool on(uint64_t what) const { return mask & what; }
 };
 
-// Where the queue in front of a line stands; asked on lines of known rate only.
-class DriverQueue {
-  public:
-    virtual ~DriverQueue() = default;
-    virtual uint64_t queued_bytes(EndpointIndex endpoint) = 0;
+struct TraceRecord {
+    uint16_t type = 0; // PLAIT_TRACE_*
+    uint32_t connection = base::kNoSlot, link = base::kNoSlot;
+    uint64_t a = 0, b = 0, c = 0, d = 0;
 };
 
 // What a connection tells its node.
@@ -71,6 +77,8 @@ class NodeHooks {
     virtual bool on_confirmed(Connection &connection, Time now) = 0;
     // It wants to be drained (again).
     virtual void touch(uint32_t connection_slot) = 0;
+    // A trace record, when somebody wants it (Tracer::on). States are those of the rooms below.
+    virtual void trace(const TraceRecord &record) = 0;
 };
 
 struct Counters {

@@ -114,7 +114,6 @@ Status Node::close(uint64_t connection, uint64_t code, std::string_view reason, 
     return PLAIT_OK;
 }
 
-namespace {
 ConnectionState public_state(State s) {
     switch (s) {
     case State::kDialing:
@@ -128,7 +127,6 @@ ConnectionState public_state(State s) {
     }
     return ConnectionState::kClosed;
 }
-} // namespace
 
 Result<ConnectionInfo> Node::connection_info(uint64_t connection) const {
     const auto e = core_->connection(connection);

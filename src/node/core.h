@@ -29,6 +29,7 @@ class Core final : public connection::NodeHooks, public connection::DatagramSink
     // NodeHooks
     bool on_confirmed(Connection &c, Time now) override;
     void touch(uint32_t slot) override;
+    void trace(const connection::TraceRecord &record) override;
     // DatagramSink, DriverQueue
     uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) override;
     uint64_t queued_bytes(EndpointIndex endpoint) override;
@@ -84,10 +85,13 @@ class Core final : public connection::NodeHooks, public connection::DatagramSink
     base::TimerHeap timers;
     std::vector<uint32_t> touched, drained;
     uint32_t answering = 0;
+    Time latest; // that the node was told; for the trace
     Output *out = nullptr;
 };
 
 uint64_t random_u64(Entropy &entropy);
+ConnectionState public_state(connection::State s);
+uint32_t public_state(link::State s); // PLAIT_LINK_*
 connection::Config connection_config(const Config &c);
 
 } // namespace plait::node

@@ -11,6 +11,7 @@ using connection::State;
 
 void Node::receive(EndpointIndex index, std::span<plait_datagram> v, Time now) {
     Core &c = *core_;
+    c.latest = now;
     EndpointEntry &e = c.s.endpoints[index.v];
     static constexpr plait_addr kNoAddress{};
     for (plait_datagram &d : v) {

@@ -13,6 +13,24 @@ void Core::touch(uint32_t slot) {
     touched.push_back(slot);
 }
 
+void Core::trace(const connection::TraceRecord &r) {
+    plait_trace_record out{};
+    out.type = r.type;
+    out.size = sizeof out;
+    out.time_us = latest.us;
+    out.connection = r.connection == base::kNoSlot ? 0 : handle(HandleType::kConnection, r.connection);
+    out.link = r.link == base::kNoSlot ? 0 : handle(HandleType::kLink, r.link);
+    out.a = r.a;
+    if (r.type == PLAIT_TRACE_CONNECTION_STATE)
+        out.a = 1u + static_cast<uint64_t>(public_state(static_cast<connection::State>(r.a)));
+    else if (r.type == PLAIT_TRACE_LINK_STATE)
+        out.a = public_state(static_cast<link::State>(r.a));
+    out.b = r.b;
+    out.c = r.c;
+    out.d = r.d;
+    s.tracer.sink(s.tracer.user, &out);
+}
+
 uint32_t Core::send(EndpointIndex index, std::span<const plait_datagram> v) {
     const uint32_t taken = out->send(index, v);
     link::EndpointCounters &k = s.endpoints[index.v].counters;
@@ -36,6 +54,7 @@ void Node::drain(Time now, Output &out) {
 
 void Core::drain(Time now, Output &o) {
     out = &o;
+    latest = now;
     s.driver = this;
     s.assembler.set_sink(this);
     for (uint32_t i = 0; i < s.endpoints.capacity(); i++)
@@ -93,6 +112,7 @@ Time Node::deadline() const {
 
 void Node::on_timer(Time now) {
     Core &c = *core_;
+    c.latest = now;
     while (c.timers.next() <= now) {
         const uint32_t slot = c.timers.next_slot();
         c.timers.set(slot, kNever);

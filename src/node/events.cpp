@@ -29,18 +29,6 @@ std::span<const uint32_t> order_of(Source source) {
     return {};
 }
 
-uint32_t public_state(link::State s) {
-    switch (s) {
-    case link::State::kWaiting:
-    case link::State::kValidating: return PLAIT_LINK_JOINING;
-    case link::State::kGood: return PLAIT_LINK_GOOD;
-    case link::State::kSuspect: return PLAIT_LINK_SUSPECT;
-    case link::State::kDead: return PLAIT_LINK_DEAD;
-    case link::State::kClosed: return PLAIT_LINK_CLOSED;
-    }
-    return 0;
-}
-
 void fill_connection(const ConnectionEntry &e, uint32_t type, plait_event &out, Time now) {
     const Connection &c = *e.connection;
     out.token = e.token;
@@ -68,6 +56,18 @@ void fill_channel(const ChannelEntry &e, uint32_t type, plait_event &out) {
     }
 }
 } // namespace
+
+uint32_t public_state(link::State s) {
+    switch (s) {
+    case link::State::kWaiting:
+    case link::State::kValidating: return PLAIT_LINK_JOINING;
+    case link::State::kGood: return PLAIT_LINK_GOOD;
+    case link::State::kSuspect: return PLAIT_LINK_SUSPECT;
+    case link::State::kDead: return PLAIT_LINK_DEAD;
+    case link::State::kClosed: return PLAIT_LINK_CLOSED;
+    }
+    return 0;
+}
 
 bool Node::has_events() const {
     return !core_->s.events.empty();
