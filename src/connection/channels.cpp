@@ -30,8 +30,8 @@ uint32_t Connection::new_channel(ChannelNumber n, const channel::Config &config,
     setup.config = config;
     setup.opened_here = opened_here;
     setup.is_control = has_keys_ && n.v == 0;
-    setup.peer_window = setup.is_control ? kControlWindow : has_keys_ ? peer_parameters_.initial_window : 0;
-    setup.peer_max_message = has_keys_ ? peer_parameters_.max_message : channel::kDefaultMaxMessage;
+    setup.peer_window = setup.is_control ? kControlWindow : has_keys_ ? peer_facts_.initial_window : 0;
+    setup.peer_max_message = has_keys_ ? peer_facts_.max_message : channel::kDefaultMaxMessage;
     setup.own_window = setup.is_control ? kControlWindow : own_window_;
     setup.own_max_message = config_.max_message;
     if (!opened_here && !setup.is_control)

@@ -55,6 +55,15 @@ struct ConnectionStats {
     Duration handshake_time{};
 };
 
+// What stays of the peer's handshake parameters.
+struct PeerFacts {
+    uint64_t initial_window = 0, max_message = 0; // bytes
+    uint32_t max_ack_delay_us = 0;
+    uint8_t class_count = 0;
+    std::array<uint8_t, wire::kMaxClasses> cid_sizes{};    // by class in the peer's table
+    std::array<int8_t, wire::kMaxClasses> class_of_mine{}; // by our class; -1: it has none such
+};
+
 // How it ended.
 struct Ending {
     Status status = PLAIT_OK;
@@ -168,6 +177,7 @@ class Connection {
     void promise_channels();
     wire::Parameters my_parameters(uint8_t handshake_class) const;
     void establish(Handshake &handshake, LinkEntry &link, Time now);
+    void learn_parameters(const wire::Parameters &said);
     void become_connected(Time now);
     void confirm(Time now);
     void fix_numbers(Time now);
@@ -297,7 +307,7 @@ class Connection {
     crypto::Root root_;
     crypto::HeaderKey send_mask_, receive_mask_;
     crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
-    wire::Parameters peer_parameters_;
+    PeerFacts peer_facts_;
     size_t my_class_count_ = 0;
 
     Handshake::Pointer handshake_;

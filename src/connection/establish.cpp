@@ -163,6 +163,30 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     confirm(now);
 }
 
+// What the peer said of itself, as far as it matters later on.
+void Connection::learn_parameters(const wire::Parameters &said) {
+    peer_facts_.initial_window = said.initial_window;
+    peer_facts_.max_message = said.max_message;
+    peer_facts_.max_ack_delay_us = static_cast<uint32_t>(std::min<uint64_t>(said.max_ack_delay_us, 1'000'000));
+    peer_facts_.class_count = static_cast<uint8_t>(said.class_count);
+    peer_facts_.class_of_mine.fill(-1);
+    for (size_t i = 0; i < said.class_count; i++) {
+        peer_facts_.cid_sizes[i] = said.classes[i].cid_size;
+        for (size_t k = 0; k < my_class_count_; k++)
+            if (services_.cids.cid_class(static_cast<uint8_t>(k)).name() == said.classes[i].name())
+                peer_facts_.class_of_mine[k] = static_cast<int8_t>(i);
+    }
+    open_limit_ = said.max_channels;
+    config_.max_links = static_cast<uint32_t>(
+        std::clamp<uint64_t>(std::min<uint64_t>(config_.max_links, said.max_links), 1, kMaxLinks));
+    const auto smaller = [](Duration mine, uint64_t peers_ms) {
+        const Duration theirs = base::millis(static_cast<int64_t>(std::min<uint64_t>(peers_ms, 1u << 30)));
+        return mine.us == 0 ? theirs : theirs.us == 0 ? mine : std::min(mine, theirs);
+    };
+    config_.idle_timeout = smaller(config_.idle_timeout, said.idle_timeout_ms);
+    config_.dormancy_timeout = smaller(config_.dormancy_timeout, said.dormancy_timeout_ms);
+}
+
 // The keys are there: derives what hangs on them and opens channel 0 and link 0.
 void Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     Established e = handshake.take();
@@ -171,24 +195,15 @@ void Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     cipher_ = e.cipher;
     peer_ = e.peer;
     peer_known_ = true;
-    peer_parameters_ = e.peer_parameters;
+    learn_parameters(e.peer_parameters);
     send_mask_ = crypto::derive_header_key(root_, role_);
     receive_mask_ = crypto::derive_header_key(root_, base::other(role_));
     has_keys_ = true;
     next_own_link_ = role_ == Role::kInitiator ? 2 : 1;
     next_peer_link_ = role_ == Role::kInitiator ? 1 : 2;
-    open_limit_ = peer_parameters_.max_channels;
-    config_.max_links = static_cast<uint32_t>(
-        std::clamp<uint64_t>(std::min<uint64_t>(config_.max_links, peer_parameters_.max_links), 1, kMaxLinks));
-    const auto smaller = [](Duration mine, uint64_t peers_ms) {
-        const Duration theirs = base::millis(static_cast<int64_t>(std::min<uint64_t>(peers_ms, 1u << 30)));
-        return mine.us == 0 ? theirs : theirs.us == 0 ? mine : std::min(mine, theirs);
-    };
-    config_.idle_timeout = smaller(config_.idle_timeout, peer_parameters_.idle_timeout_ms);
-    config_.dormancy_timeout = smaller(config_.dormancy_timeout, peer_parameters_.dormancy_timeout_ms);
     link.peer_cid = e.peer_cid;
     link.issued_seq = 0;
-    link.peer_class = static_cast<uint8_t>(std::min<uint64_t>(peer_parameters_.handshake_class, 255));
+    link.peer_class = static_cast<uint8_t>(std::min<uint64_t>(e.peer_parameters.handshake_class, 255));
     cids_.hold({0, {0}, link.peer_class, e.peer_cid});
     start_recovery(link, now);
     channel::Config control = channel::stream();
@@ -225,7 +240,7 @@ void Connection::confirm(Time now) {
 void Connection::fix_numbers(Time now) {
     for (const uint32_t slot : early_channels_) {
         ChannelEntry &e = services_.channels[slot];
-        e.fix(own_channel_number(e.index), peer_parameters_.initial_window, peer_parameters_.max_message);
+        e.fix(own_channel_number(e.index), peer_facts_.initial_window, peer_facts_.max_message);
         channels_.put(e.number().v, slot);
     }
     std::vector<uint32_t> early;

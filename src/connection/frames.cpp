@@ -6,8 +6,8 @@
 namespace plait::connection {
 
 Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
-    if (f.cid_class >= peer_parameters_.class_count ||
-        f.cid.len != peer_parameters_.classes[f.cid_class].cid_size)
+    if (f.cid_class >= peer_facts_.class_count ||
+        f.cid.len != peer_facts_.cid_sizes[f.cid_class])
         return PLAIT_E_PROTOCOL;
     // For a link that is over already it comes too late.
     if (const Status s = cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid}); s != PLAIT_OK)

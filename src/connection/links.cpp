@@ -31,18 +31,14 @@ void Connection::start_recovery(LinkEntry &link, Time now) {
     c.mtu.fixed = info.fixed_mtu;
     c.line_rate = info.rate;
     c.max_outstanding = config_.max_packets_in_flight;
-    c.max_ack_delay = base::micros(static_cast<int64_t>(std::min<uint64_t>(peer_parameters_.max_ack_delay_us, 1'000'000)));
+    c.max_ack_delay = base::micros(peer_facts_.max_ack_delay_us);
     link.recovery = std::make_unique<recovery::LinkRecovery>(c);
     link.own_ack_at = now;
 }
 
 // The index of one of our classes in the peer's table, or -1.
 int Connection::peer_class_of(uint8_t my_class) const {
-    const std::string_view name = services_.cids.cid_class(my_class).name();
-    for (size_t i = 0; i < peer_parameters_.class_count; i++)
-        if (peer_parameters_.classes[i].name() == name)
-            return static_cast<int>(i);
-    return -1;
+    return my_class < wire::kMaxClasses ? peer_facts_.class_of_mine[my_class] : -1;
 }
 
 Status Connection::issue_cid(LinkNumber number, uint8_t cid_class) {
@@ -111,7 +107,7 @@ bool Connection::bind_number(LinkEntry &link) {
             link.status = s;
             return false;
         }
-        const uint8_t peer_cid_size = peer_parameters_.classes[link.peer_class].cid_size;
+        const uint8_t peer_cid_size = peer_facts_.cid_sizes[link.peer_class];
         if (peer_cid_size <= kScarceCidSize && !cids_.held(link.number, link.peer_class))
             pending_.add({Control::kCidRequest, link.number.v, link.peer_class});
     }

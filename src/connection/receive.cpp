@@ -108,6 +108,8 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
         touch();
     }
     resend_at_ = kNever;
+    if (handshake_ && handshake_->complete())
+        handshake_.reset(); // the peer has the keys: nothing of it is sent again
     LinkEntry *link = opened.link;
     if (!link && !ended())
         link = join_by_peer(opened.owner, from, now);
