@@ -348,6 +348,25 @@ void ReceiveHalf::count_passed(Core &c, const wire::SkipFrame &f) {
     c.stats().messages_missing += f.messages;
 }
 
+// Whether a SKIP of [start, end) takes anything away. A whole message in it is not, what there is of
+// a cut one is: `messages` is 0 where the SKIP goes on with a message that an earlier one began.
+bool ReceiveHalf::missing(const Core &c, uint64_t start, uint64_t end, uint64_t messages) const {
+    const Held &h = *held_;
+    bool some = false;
+    if (!c.config.messages || c.config.unordered || messages == 0) {
+        const RangeSet &arrived = c.config.messages ? h.claimed : h.data;
+        for_each_outside(h.gone, start, end, [&](uint64_t a, uint64_t b) {
+            some |= !arrived.covers(a, b);
+        });
+        return some;
+    }
+    for_each_outside(h.gone, start, end, [&](uint64_t, uint64_t) { some = true; });
+    uint64_t size = 0, length = 0;
+    const bool whole = h.data.covers(start, end) && header(start, end, size, length) &&
+                       length <= end - start - size;
+    return some && !whole;
+}
+
 Status ReceiveHalf::on_skip(Core &c, const wire::SkipFrame &f, Time now) {
     if (f.length == 0 || f.length > base::kVarintMax - f.start)
         return PLAIT_E_MALFORMED;
@@ -366,11 +385,7 @@ Status ReceiveHalf::on_skip(Core &c, const wire::SkipFrame &f, Time now) {
     Held &h = held(now);
     count_passed(c, f);
     const uint64_t start = std::max(f.start, c.config.ordered() ? h.order : read_);
-    bool missing = false;
-    for_each_outside(h.gone, start, end, [&](uint64_t a, uint64_t b) {
-        missing |= !h.data.covers(a, b);
-    });
-    if (!missing)
+    if (!missing(c, start, end, f.messages))
         return PLAIT_OK; // it all came, or this was said before
     lose(c, start, end, f.messages, c.config.messages);
     if (c.config.ordered())

@@ -428,10 +428,7 @@ void SendHalf::write_skips(Core &c, base::Writer &w, ControlSet &written) {
         if (skips[i].written || skips[i].start >= limit_)
             continue;
         Skip now = skips[i];
-        if (now.end > limit_) { // the rest when there is credit for it, the count with the rest
-            now.end = limit_;
-            now.messages = 0;
-        }
+        now.end = std::min(now.end, limit_); // the rest when there is credit for it
         uint8_t bytes[wire::kMaxControlFrame];
         base::Writer one(bytes);
         wire::write(one, wire::SkipFrame{c.number, now.start, now.end - now.start, now.messages});
@@ -443,6 +440,7 @@ void SendHalf::write_skips(Core &c, base::Writer &w, ControlSet &written) {
         now.serial = serial;
         if (now.end < skips[i].end) {
             skips[i].start = now.end;
+            skips[i].messages = 0;
             skips.insert(skips.begin() + static_cast<std::ptrdiff_t>(i), now);
         } else {
             skips[i] = now;

@@ -6,7 +6,7 @@
 
 #include "support.h"
 
-#include <map>
+#include <cstdio>
 #include <queue>
 
 namespace test {
@@ -180,7 +180,7 @@ class World {
             if (now_ > heal)
                 line_.loss = line_.ack_loss = line_.duplicate = 0;
             if (now_ > stop)
-                return "it does not end";
+                return "it does not end" + where();
             handle(e);
             if (stream_[0].error().size())
                 return stream_[0].error();
@@ -192,7 +192,7 @@ class World {
         if (!error_.empty())
             return error_;
         if (!pair_.a->done() || !pair_.z->done())
-            return "stuck";
+            return "stuck" + where();
         return closing_checks();
     }
     Pair &pair() { return pair_; }
@@ -477,6 +477,26 @@ class World {
             return;
         for (const Sent &d : p.data)
             side(p.from)->on_reinject(d.offset, d.length, d.fin, now_);
+    }
+    std::string where() {
+        std::string s;
+        for (int i = 0; i < 2; i++) {
+            Channel &c = *side(i);
+            char line[300];
+            std::snprintf(line, sizeof line,
+                          "; %c: %s/%s, written %llu queued %llu unacked %llu limit %llu, read %llu unread %llu "
+                          "limit %llu, pending %x",
+                          i ? 'z' : 'a', to_string(c.send_state()), to_string(c.receive_state()),
+                          static_cast<unsigned long long>(c.written()),
+                          static_cast<unsigned long long>(c.queued()),
+                          static_cast<unsigned long long>(c.unacked()),
+                          static_cast<unsigned long long>(c.send_limit()),
+                          static_cast<unsigned long long>(c.read_offset()),
+                          static_cast<unsigned long long>(c.unread()),
+                          static_cast<unsigned long long>(c.receive_limit()), c.pending_control());
+            s += line;
+        }
+        return s;
     }
     std::string closing_checks() {
         for (int i = 0; i < 2; i++) {
