@@ -220,9 +220,9 @@ void Connection::confirm(Time now) {
     if (!services_.hooks->on_confirmed(*this, now))
         return;
     services_.counters.handshakes_done++;
-    handshake_deadline_ = kNever;
+    // The initiator keeps its deadline until it hears the peer under the new keys.
     if (role_ == Role::kResponder)
-        resend_at_ = kNever;
+        resend_at_ = handshake_deadline_ = kNever;
     LinkEntry &link = link_at(0);
     link.validated = true;
     fix_numbers(now);

@@ -112,7 +112,8 @@ void Connection::reinject_all(LinkEntry &link, Time now) {
 }
 
 void Connection::check_dormancy() {
-    if (state_ == State::kConnected && live_links() == 0) {
+    // Before the peer was heard under the new keys there is nothing to sleep on: the handshake times out.
+    if (state_ == State::kConnected && live_links() == 0 && stats_.packets_received > 0) {
         set_state(State::kDormant);
         raise(PLAIT_EVENT_DORMANT);
     } else if (state_ == State::kDormant && live_links() > 0) {

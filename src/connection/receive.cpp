@@ -107,7 +107,7 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
             close_owed_ = true;
         touch();
     }
-    resend_at_ = kNever;
+    resend_at_ = handshake_deadline_ = kNever;
     if (handshake_ && handshake_->complete())
         handshake_.reset(); // the peer has the keys: nothing of it is sent again
     LinkEntry *link = opened.link;

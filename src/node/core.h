@@ -54,6 +54,7 @@ class Core final : public connection::NodeHooks, public connection::DatagramSink
     void drain(Time now, Output &out);
     void drain_touched(Time now);
     void collect(uint32_t slot);
+    void release_endpoint(uint32_t slot);
 
     // events.cpp
     size_t take_events(std::span<plait_event> out, Time now);

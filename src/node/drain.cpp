@@ -74,9 +74,16 @@ void Core::drain(Time now, Output &o) {
     }
     for (const uint32_t slot : drained)
         collect(slot);
-    for (const uint32_t slot : drained)
-        if (s.connections.live(slot))
-            timers.set(slot, s.connections[slot].connection->deadline(now));
+    for (const uint32_t slot : drained) {
+        if (!s.connections.live(slot))
+            continue;
+        // What is due and could not be done now (an endpoint is full) is not asked for at once again.
+        const Time t = s.connections[slot].connection->deadline(now);
+        timers.set(slot, t <= now ? now + recovery::kGranularity : t);
+    }
+    for (uint32_t i = 0; i < s.endpoints.capacity(); i++)
+        if (s.endpoints.live(i))
+            release_endpoint(i);
     s.driver = nullptr;
     s.assembler.set_sink(nullptr);
     out = nullptr;
@@ -93,6 +100,12 @@ void Core::drain_touched(Time now) {
         drained.push_back(slot);
     }
     touched.clear();
+}
+
+void Core::release_endpoint(uint32_t slot) {
+    const EndpointEntry &e = s.endpoints[slot];
+    if (e.events.closed_read && e.events.released && e.links == 0)
+        s.endpoints.erase(slot);
 }
 
 // Gives a connection's memory back when neither the protocol nor the application needs it any more.

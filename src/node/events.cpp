@@ -193,9 +193,7 @@ void Core::after_read(connection::EventQueue::Entry at, uint32_t type) {
         EndpointEntry &e = s.endpoints[at.slot];
         if (type == PLAIT_EVENT_ENDPOINT_CLOSED)
             e.events.closed_read = true;
-        if (e.events.closed_read && e.events.released && e.links == 0)
-            s.endpoints.erase(at.slot);
-        return;
+        return release_endpoint(at.slot);
     }
     }
 }
