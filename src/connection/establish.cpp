@@ -241,6 +241,8 @@ void Connection::fix_numbers(Time now) {
     for (const uint32_t slot : early_channels_) {
         ChannelEntry &e = services_.channels[slot];
         e.fix(own_channel_number(e.index), peer_facts_.initial_window, peer_facts_.max_message);
+        if (e.config().cipher == 0)
+            e.cipher = cipher_; // which was not agreed on yet when it was opened
         channels_.put(e.number().v, slot);
     }
     std::vector<uint32_t> early;
