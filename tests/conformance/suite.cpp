@@ -103,6 +103,16 @@ bool Pair::carries(plait_host_endpoint *from, plait_host_endpoint *to, const Byt
     return to->inbox.size() == 1 && to->inbox[0].data == data;
 }
 
+bool Pair::reaches(plait_host_endpoint *from, plait_host_endpoint *to, const Bytes &data) {
+    batch.assign(1, data);
+    return send_batch(from, address_of(to)) && host.run(
+        [&] {
+            return std::any_of(to->inbox.begin(), to->inbox.end(),
+                               [&](const Received &r) { return r.data == data; });
+        },
+        kPatienceMs);
+}
+
 int Pair::carry_many(plait_host_endpoint *from, plait_host_endpoint *to, uint32_t count,
                      uint32_t largest) {
     std::vector<bool> came(count, false);

@@ -35,6 +35,8 @@ struct Pair {
     bool send_batch(plait_host_endpoint *from, const plait_addr &to);
     // Sends one and waits for it.
     bool carries(plait_host_endpoint *from, plait_host_endpoint *to, const Bytes &data);
+    // The same where others may still be on their way: it comes, among them.
+    bool reaches(plait_host_endpoint *from, plait_host_endpoint *to, const Bytes &data);
     // `count` datagrams of up to `largest` bytes, at most 8 under way. How many of them came whole;
     // -1 if one came that was not sent.
     int carry_many(plait_host_endpoint *from, plait_host_endpoint *to, uint32_t count,

