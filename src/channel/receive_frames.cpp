@@ -67,7 +67,7 @@ Status ReceiveHalf::on_data(Core &c, const wire::DataFrame &f, Time now) {
     if (c.config.ordered())
         if (const Status s = advance_order(c, now); s != PLAIT_OK)
             return s;
-    tune(c, fresh, now);
+    tune(c, now);
     after_arrival(c);
     return PLAIT_OK;
 }
@@ -177,8 +177,10 @@ Status ReceiveHalf::parse_unit(const Core &, size_t i) {
     u.end = u.start + size + length;
     if (i + 1 < h.units.size() && h.units[i + 1].start < u.end)
         return PLAIT_E_PROTOCOL;
-    if (touches(h.claimed, u.start, u.end) || touches(h.gone, u.start, u.end))
-        return PLAIT_E_PROTOCOL; // of bytes that were another message's
+    // Bytes that are gone keep it from ever being whole, and they may: of a SKIP in two parts the
+    // second can come first. Bytes of another message may not.
+    if (touches(h.claimed, u.start, u.end))
+        return PLAIT_E_PROTOCOL;
     if (u.end > limit_)
         h.need = u.end;
     return PLAIT_OK;

@@ -15,6 +15,7 @@ ReceiveHalf::Held &ReceiveHalf::held(Time now) {
         held_ = std::make_unique<Held>();
         held_->order = read_;
         held_->tune_start = now;
+        held_->tune_read = read_;
     }
     held_->active = std::max(held_->active, now);
     return *held_;
@@ -296,20 +297,17 @@ void ReceiveHalf::widen(Core &c) {
     window_ = std::max(window_, std::min(std::max(window_ * 2, kWindowFloor), most));
 }
 
-// A window that is used up within two round trips is too small. (RFC 9000 leaves this open; the rule
-// is that of the QUIC stacks.)
-void ReceiveHalf::tune(Core &c, uint64_t bytes, Time now) {
+// A window of which the reader takes half within two round trips is too small. (RFC 9000 leaves this
+// open; the rule is that of the QUIC stacks.) One who does not read gets no more.
+void ReceiveHalf::tune(Core &c, Time now) {
     Held &h = *held_;
-    if (now - h.tune_start > c.budget->srtt() * 2) {
-        h.tune_start = now;
-        h.tune_bytes = 0;
-    }
-    h.tune_bytes += bytes;
-    if (h.tune_bytes < window_ / 2)
+    const bool taken = read_ - h.tune_read >= window_ / 2;
+    if (!taken && now - h.tune_start <= c.budget->srtt() * 2)
         return;
+    if (taken && now - h.tune_start <= c.budget->srtt() * 2)
+        widen(c);
     h.tune_start = now;
-    h.tune_bytes = 0;
-    widen(c);
+    h.tune_read = read_;
 }
 
 Status ReceiveHalf::on_blocked(Core &c) {

@@ -110,7 +110,7 @@ class ReceiveHalf {
         uint64_t order = 0;
         uint64_t need = 0;           // the end of a message that does not fit below the limit
         uint64_t gap_bytes = 0, gap_messages = 0, dropped_bytes = 0, dropped_messages = 0;
-        uint64_t tune_bytes = 0;
+        uint64_t tune_read = 0; // read_ at tune_start
         Time tune_start{}, wait_at = kNever, active{}, retry_at = kNever;
         bool nothing_kept() const {
             return data.empty() && gone.empty() && units.empty() && ready.empty() && gaps.empty() &&
@@ -147,7 +147,7 @@ class ReceiveHalf {
     bool all_here() const;
     void after_arrival(Core &c);
     void drop_oldest(Core &c);
-    void tune(Core &c, uint64_t bytes, Time now);
+    void tune(Core &c, Time now);
 
     // -- Reading and credit (receive_half.cpp) -------------------------------------------------
     void take(Core &c, uint64_t start, uint64_t end);

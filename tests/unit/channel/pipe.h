@@ -278,17 +278,14 @@ class World {
         waiting_[i] = false;
         if (lazy_reader)
             read(i);
-        for (int burst = 0; burst < 4 && left_[i] > 0; burst++) {
-            if (!send_one(i))
-                return;
+        for (int burst = 0; burst < 4 && left_[i] > 0 && send_one(i); burst++)
             left_[i]--;
-        }
         if (left_[i] == 0 && c.send_state() == SendState::kOpen && !finished_[i]) {
             note(c.finish(now_));
             finished_[i] = true;
         }
         pump(i);
-        if (left_[i] > 0 || lazy_reader)
+        if ((left_[i] > 0 && !waiting_[i]) || lazy_reader)
             at(now_ + base::micros(static_cast<int64_t>(random_.below(30'000))), Kind::kApplication,
                static_cast<size_t>(i));
     }
