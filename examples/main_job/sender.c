@@ -158,7 +158,7 @@ static void connect_to_receiver(struct sender *s, const struct job_args *args) {
     peer_check(plait_connect(s->node, args->id, args->udp[0], &config, &s->peer), "connect");
     peer_check(plait_connection_add_link(s->node, s->peer, second, args->udp[1], NULL), "link 2");
     peer_check(plait_connection_add_link(s->node, s->peer, serial, NULL, NULL), "link 3");
-    file.priority_class = 1; /* pings go first */
+    ping.priority_class = 1; /* the most urgent: they go before the file */
     peer_check(plait_channel_open(s->node, s->peer, "file", &file, &s->file), "file channel");
     peer_check(plait_channel_open(s->node, s->peer, "ping", &ping, &s->ping), "ping channel");
 }
