@@ -93,12 +93,17 @@ void Connection::raise(uint32_t type) {
     entry().known_to_application = true;
 }
 
+// What belongs to a connection that the application has not accepted waits with it, and of one that
+// it never heard of nothing is told at all.
+bool Connection::tells_application() {
+    return state_ != State::kRequested && entry().known_to_application;
+}
+
 void Connection::raise_channel(ChannelEntry &e, uint32_t type) {
     e.events.pending |= uint64_t{1} << type;
     if (type == PLAIT_EVENT_CHANNEL_CLOSED)
         e.events.closed_raised = true;
-    // What belongs to a connection that the application has not accepted waits with it.
-    if (state_ != State::kRequested && state_ != State::kAnswering)
+    if (tells_application())
         services_.events.enqueue(e.events, Source::kChannel, e.slot);
 }
 
@@ -106,7 +111,7 @@ void Connection::raise_link(LinkEntry &link, uint32_t type) {
     if (type == PLAIT_EVENT_LINK_CLOSED)
         link.events.closed_raised = true;
     link.events.pending |= uint64_t{1} << type;
-    if (state_ != State::kRequested && state_ != State::kAnswering)
+    if (tells_application())
         services_.events.enqueue(link.events, Source::kLink, link.slot);
 }
 

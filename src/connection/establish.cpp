@@ -229,6 +229,9 @@ void Connection::confirm(Time now) {
     if (role_ == Role::kInitiator || initiated_)
         return become_connected(now);
     set_state(State::kRequested);
+    // It carries ACKs and, should we refuse, CLOSE from now on.
+    if (link.state == link::State::kWaiting)
+        set_link_state(link, link::State::kGood, PLAIT_OK, now);
     entry().known_to_application = true;
     if (config_.accept_at_once) // the listen configuration does not ask
         approve(now);
