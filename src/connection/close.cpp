@@ -60,23 +60,24 @@ void Connection::raise_closed() {
 void Connection::send_close(Time now) {
     if (!close_owed_ || !has_keys_ || !confirmed_ || state_ == State::kClosed)
         return;
-    close_owed_ = false;
     wire::CloseFrame f;
     f.code = ending_.by_peer ? static_cast<uint64_t>(wire::CloseCode::kNone) : ending_.code;
     f.by_application = !ending_.by_peer && ending_.by_application;
+    f.refused = f.by_application && ending_.status == PLAIT_E_REFUSED;
     if (!ending_.by_peer)
         f.reason = base::bytes_of(ending_.reason);
+    bool sent = false, full = false;
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
-        if (!l.recovery || !l.exists() || !endpoint_of(l).can_send() || l.recovery->ledger().full())
-            continue;
-        const size_t size = l.packet_size(endpoint_of(l));
-        if (!l.within_allowance(size))
+        const size_t size = room_on(l);
+        full |= l.exists() && endpoint_of(l).blocked;
+        if (size == 0)
             continue;
         PacketBuilder packet(*this, l, services_.channels[control_], size);
         packet.add(f);
-        packet.finish(now);
+        sent |= packet.finish(now);
     }
+    close_owed_ = !sent && full; // then it goes out when an endpoint is writable again
 }
 
 // Over: nothing is sent any more. The entry stays until the application has let go of it.

@@ -188,6 +188,7 @@ class Connection {
     void fail_handshake(Status why, Time now);
 
     // links.cpp
+    void place_link(LinkEntry &link, const Arrival &from);
     LinkEntry *new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote);
     void start_recovery(LinkEntry &link, Time now);
     LinkEntry *join_by_peer(const CidOwner &owner, const Arrival &from, Time now);
@@ -218,7 +219,7 @@ class Connection {
 
     // receive.cpp
     struct Opened;
-    bool open_packet(const CidOwner &owner, MutBytes packet, Opened &out);
+    bool open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet, Opened &out);
     bool open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
                           LinkNumber link, ChannelEntry *entry);
     void on_authentic(Opened &opened, const Arrival &from, Time now);
@@ -279,6 +280,8 @@ class Connection {
     Duration forward_delay(const LinkEntry &link) const;
     Duration time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time now);
     LinkEntry *fastest_link();
+    LinkEntry *ack_way(LinkEntry &of);
+    size_t room_on(LinkEntry &link);
     void advance_epoch(ChannelEntry &entry);
 
     // close.cpp

@@ -73,9 +73,7 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, siz
     if (!link)
         return PLAIT_E_LIMIT;
     link->has_number = true;
-    link->has_local = from.local != nullptr;
-    if (from.local)
-        link->local = *from.local;
+    place_link(*link, from);
     const uint8_t cls = endpoint_of(*link).cid_class;
     const auto cid = services_.cids.issue(cls, {slot_, {0}});
     if (!cid.ok())
@@ -102,13 +100,12 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, siz
 void Connection::repeat_answer(const Arrival &from, Time now) {
     if (state_ != State::kAnswering || link_count_ == 0)
         return;
-    // The initiator may have moved, or dial several of our addresses: the newest source is answered.
+    // The initiator may have moved, or dial several of our addresses: the newest source is answered. It
+    // uses the same INIT for one class only, as our id in RESP is of that.
     LinkEntry &link = link_at(0);
-    link.endpoint = from.endpoint;
-    link.remote = *from.remote;
-    link.has_local = from.local != nullptr;
-    if (from.local)
-        link.local = *from.local;
+    if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
+        return;
+    place_link(link, from);
     resend_at_ = now;
     touch();
 }
@@ -144,10 +141,7 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     if (s != PLAIT_OK)
         return; // forged, or not for now: as if it had not come
     LinkEntry &link = link_at(0);
-    link.remote = *from.remote;
-    link.has_local = from.local != nullptr;
-    if (from.local)
-        link.local = *from.local;
+    place_link(link, from);
     peer_ = handshake_->peer();
     peer_known_ = true;
     resend_at_ = kNever;

@@ -66,7 +66,8 @@ void Connection::on_close_frame(const wire::CloseFrame &f, Time now) {
         return finish_close(now); // both have said it
     using wire::CloseCode;
     const auto code = static_cast<CloseCode>(f.code);
-    ending_.status = f.by_application            ? PLAIT_E_PEER_CLOSED
+    ending_.status = f.refused                     ? PLAIT_E_REFUSED
+                     : f.by_application            ? PLAIT_E_PEER_CLOSED
                      : code == CloseCode::kRefused   ? PLAIT_E_REFUSED
                      : code == CloseCode::kDuplicate ? PLAIT_E_DUPLICATE
                      : code == CloseCode::kIdle      ? PLAIT_E_TIMEOUT

@@ -22,6 +22,17 @@ LinkEntry *Connection::new_link(LinkNumber number, EndpointIndex endpoint, const
     return &link;
 }
 
+// The link goes on to the address where this came from.
+void Connection::place_link(LinkEntry &link, const Arrival &from) {
+    endpoint_of(link).links--;
+    link.endpoint = from.endpoint;
+    endpoint_of(link).links++;
+    link.remote = *from.remote;
+    link.has_local = from.local != nullptr;
+    if (from.local)
+        link.local = *from.local;
+}
+
 void Connection::start_recovery(LinkEntry &link, Time now) {
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
@@ -155,9 +166,7 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
     if (!link)
         return nullptr;
     link->has_number = true;
-    link->has_local = from.local != nullptr;
-    if (from.local)
-        link->local = *from.local;
+    place_link(*link, from);
     link->issued_seq = mine->seq;
     link->peer_cid = theirs->cid;
     link->peer_class = static_cast<uint8_t>(peer_class);

@@ -164,6 +164,8 @@ bool PacketBuilder::finish(Time now) {
 // While a peer may have moved, what goes to the old address goes to the new one too.
 void PacketBuilder::copy_to_candidate(const uint8_t *packet, size_t size) {
     link::Candidate &cand = *link_.candidate;
+    if (!c_.services_.endpoints[cand.endpoint.v].can_send())
+        return;
     if (!cand.proven && cand.sent + size > cand.fresh.allowance())
         return;
     cand.sent += size;

@@ -9,8 +9,7 @@ namespace plait::connection {
 
 namespace {
 constexpr size_t kFirstReinjection = 64; // packets at the first timeout; all of them at the second
-constexpr Duration kFirstChallengeGap = base::millis(100);
-constexpr Duration kMaxChallengeGap = base::seconds(1);
+constexpr uint64_t kValidationFailed = 2; // code of LINK_CLOSE
 } // namespace
 
 bool Connection::other_good(const LinkEntry &link) const {
@@ -92,6 +91,8 @@ void Connection::declare_dead(LinkEntry &link, Status why, Time now) {
 }
 
 void Connection::recover(LinkEntry &link, Time now) {
+    if (!endpoint_of(link).up)
+        return; // an ACK that was on its way elsewhere
     if (link.state == link::State::kSuspect || (link.state == link::State::kDead && link.validated)) {
         set_link_state(link, link::State::kGood, PLAIT_OK, now);
         touch();
@@ -237,6 +238,8 @@ void Connection::link_timers(LinkEntry &link, Time now) {
                 declare_dead(link, PLAIT_E_TIMEOUT, now);
         }
     }
+    if (link.validation.armed && link.validation.sent >= link::kMaxChallenges && link.validation.next_send <= now)
+        return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
     if (link.state == link::State::kDead && link.next_probe <= now) {
         link.probes_owed = 1;
         link.next_probe = now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
@@ -251,14 +254,16 @@ Time Connection::link_deadline(LinkEntry &link, Time now) {
     t = std::min(t, link.recovery->timer());
     if (link.state == link::State::kGood && other_good(link))
         t = std::min(t, link.recovery->suspicion_timer());
-    if (can)
+    if (ack_way(link))
         t = std::min(t, link.received.ack_deadline());
     if (link.state == link::State::kDead)
         t = std::min(t, link.next_probe);
-    if (link.validation.armed)
+    const bool room = room_on(link) > 0;
+    if (link.validation.armed && (room || link.validation.sent == link::kMaxChallenges))
         t = std::min(t, link.validation.next_send);
-    if (link.candidate) {
+    if (link.candidate)
         t = std::min(t, link.candidate->decide_at);
+    if (link.candidate && room) {
         if (link.candidate->fresh.armed)
             t = std::min(t, link.candidate->fresh.next_send);
         if (link.candidate->old.armed)

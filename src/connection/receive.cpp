@@ -23,7 +23,7 @@ void Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &
     Opened opened;
     opened.owner = owner;
     opened.datagram_size = packet.size();
-    if (!open_packet(owner, packet, opened)) {
+    if (!open_packet(owner, services_.endpoints[from.endpoint.v].cid_class, packet, opened)) {
         services_.counters.datagrams_dropped++;
         if (forged_ && !ended())
             close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false, "forgeries", now);
@@ -32,13 +32,11 @@ void Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &
     on_authentic(opened, from, now);
 }
 
-bool Connection::open_packet(const CidOwner &owner, MutBytes packet, Opened &out) {
-    const IssuedCid *cid = nullptr;
+bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet, Opened &out) {
     out.link = find_link(owner.link);
-    for (const IssuedCid &c : cids_.issued())
-        if (c.link == owner.link && (!out.link || c.seq == out.link->issued_seq))
-            cid = &c;
-    if (!cid)
+    // A link number may have an id of each class before it is used; the endpoint tells which it was.
+    const IssuedCid *cid = cids_.issued(owner.link, cid_class);
+    if (!cid || (out.link && (!out.link->recovery || cid->seq != out.link->issued_seq)))
         return false;
     const size_t cid_size = cid->cid.len;
     if (packet.size() < wire::min_short_packet(cid_size))
@@ -96,8 +94,11 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     last_authentic_ = now;
     stats_.packets_received++;
     stats_.bytes_received += opened.datagram_size;
-    if (role_ == Role::kResponder && !confirmed_)
+    if (role_ == Role::kResponder && !confirmed_) {
+        // The INIT may have been a copy from anywhere: what counts is where the peer speaks from now.
+        place_link(link_at(0), from);
         confirm(now);
+    }
     if (state_ == State::kClosed)
         return;
     if (state_ == State::kClosing) {
@@ -127,12 +128,13 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
         link->local = *from.local;
         link->has_local = true;
     }
-    if (moved && confirmed_ && link->validated)
+    const bool newest = link->received.empty() || opened.pn > link->received.largest();
+    if (moved && newest && confirmed_ && link->validated && !ended())
         on_other_address(*link, from, opened.datagram_size, now);
     bool eliciting = false;
     const Status s = dispatch(opened, *link, now, eliciting);
     if (s == PLAIT_E_AGAIN)
-        return; // data that overtook its OPEN: as if the packet had been lost
+        return touch(); // data that overtook its OPEN: as if the packet had been lost
     // The frames may have closed the link or, by moving connections, everything.
     if (link->state != link::State::kClosed)
         link->received.on_received(opened.pn, now, eliciting, opened.header.ack_now,

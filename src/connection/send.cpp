@@ -38,13 +38,20 @@ void Connection::drain(Time now) {
 
 // -- links' own business
 
+// The size of a packet that may go there now, whatever the window says: 0 if none may. To an unproven
+// address it is cut to what is left of the allowance.
+size_t Connection::room_on(LinkEntry &link) {
+    if (!link.exists() || !link.recovery || !endpoint_of(link).can_send() || !link.recovery->can_send())
+        return 0;
+    const size_t size = std::min(link.packet_size(endpoint_of(link)), link.allowance_left());
+    return size < link::kMinPacket ? 0 : size;
+}
+
 void Connection::send_link_frames(LinkEntry &link, Time now) {
-    if (!link.exists() || !link.recovery || !endpoint_of(link).can_send())
-        return;
     ChannelEntry &control = services_.channels[control_];
     while (link.responses_owed > 0) {
-        const size_t size = link.packet_size(endpoint_of(link));
-        if (!link.within_allowance(size))
+        const size_t size = room_on(link);
+        if (size == 0)
             return;
         PacketBuilder packet(*this, link, control, size);
         while (link.responses_owed > 0 &&
@@ -64,7 +71,9 @@ static Duration challenge_gap(uint8_t sent) {
 
 void Connection::send_validation(LinkEntry &link, Time now) {
     ChannelEntry &control = services_.channels[control_];
-    const size_t size = link.packet_size(endpoint_of(link));
+    const size_t size = room_on(link);
+    if (size == 0)
+        return; // when more comes from there, or the endpoint is writable
     const auto challenge = [&](link::Validation &v, Toward toward) {
         PacketBuilder packet(*this, link, control, size, toward);
         packet.add(wire::ChallengeFrame{v.challenge});
@@ -75,32 +84,28 @@ void Connection::send_validation(LinkEntry &link, Time now) {
         v.next_send = now + challenge_gap(v.sent);
         v.sent = static_cast<uint8_t>(std::min(v.sent + 1, 255));
     };
-    if (link.validation.armed && link.validation.next_send <= now) {
-        if (link.within_allowance(size))
-            challenge(link.validation, Toward::kBoth);
-        else
-            link.validation.next_send = kNever; // until more comes from there
-    }
-    if (!link.candidate)
+    if (link.validation.armed && link.validation.next_send <= now && link.validation.sent < link::kMaxChallenges)
+        challenge(link.validation, Toward::kBoth);
+    if (!link.candidate || !link.recovery->can_send())
         return;
     link::Candidate &c = *link.candidate;
     if (c.fresh.armed && c.fresh.next_send <= now) {
-        if (c.sent + size <= c.fresh.allowance())
+        if (services_.endpoints[c.endpoint.v].can_send() && c.sent + size <= c.fresh.allowance())
             challenge(c.fresh, Toward::kCandidate);
         else
             c.fresh.next_send = now + kFirstChallengeGap;
     }
-    if (c.old.armed && c.old.next_send <= now)
+    if (c.old.armed && c.old.next_send <= now && room_on(link) > 0)
         challenge(c.old, Toward::kPresent);
 }
 
 // Packets that have to go whatever the window says, and searches for a larger MTU.
 void Connection::send_probes(LinkEntry &link, Time now) {
-    if (!link.exists() || !link.recovery || !endpoint_of(link).can_send())
+    const size_t size = room_on(link);
+    if (size == 0)
         return;
     ChannelEntry &control = services_.channels[control_];
-    const size_t size = link.packet_size(endpoint_of(link));
-    while (link.probes_owed > 0 && link.validated) {
+    while (link.probes_owed > 0 && link.validated && link.recovery->can_send()) {
         PacketBuilder packet(*this, link, control, size);
         packet.add(wire::PingFrame{});
         add_acks(packet, link, now);
@@ -138,26 +143,32 @@ void Connection::add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now) {
     }
 }
 
+// The link that an ACK of `of` goes on: the fastest, or, if that takes nothing now, its own.
+LinkEntry *Connection::ack_way(LinkEntry &of) {
+    LinkEntry *fastest = fastest_link();
+    if (fastest && room_on(*fastest) > 0)
+        return fastest;
+    return room_on(of) > 0 ? &of : nullptr;
+}
+
 // ACKs that nothing else has carried. They go on the fastest link, and now and then on their own, so
 // that its way back is measured too.
 void Connection::send_acks(Time now) {
     ChannelEntry &control = services_.channels[control_];
-    LinkEntry *fastest = fastest_link();
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &of = link_at(i);
         if (!of.exists() || !of.recovery || !of.received.ack_due(now))
             continue;
+        LinkEntry *const way = ack_way(of);
         const bool own_turn = of.own_ack_at + of.recovery->rtt().srtt() <= now;
-        LinkEntry *ways[2] = {fastest ? fastest : &of, own_turn && fastest != &of ? &of : nullptr};
-        for (LinkEntry *way : ways) {
-            if (!way || !way->exists() || !endpoint_of(*way).can_send())
+        LinkEntry *const ways[2] = {way, own_turn && way != &of ? &of : nullptr};
+        for (LinkEntry *carrier : ways) {
+            const size_t size = carrier ? room_on(*carrier) : 0;
+            if (size == 0)
                 continue;
-            const size_t size = way->packet_size(endpoint_of(*way));
-            if (!way->within_allowance(size))
-                continue;
-            PacketBuilder packet(*this, *way, control, size);
+            PacketBuilder packet(*this, *carrier, control, size);
             packet.add_ack(of, now);
-            if (way == &of)
+            if (carrier == &of)
                 of.own_ack_at = now;
             packet.finish(now);
         }
@@ -179,7 +190,7 @@ LinkEntry *Connection::fastest_link() {
 }
 
 bool Connection::can_send(LinkEntry &link, Time now) {
-    if (!link.usable() || !endpoint_of(link).can_send())
+    if (!link.usable() || !endpoint_of(link).can_send() || !link.recovery->can_send())
         return false;
     if (link.probes_owed > 0)
         return true;
@@ -292,10 +303,10 @@ bool Connection::send_control(Time now) {
     add_pending_control(packet);
     packet.add_channel_control(control);
     packet.add_data(now);
-    const bool sent = packet.eliciting();
-    packet.finish(now);
-    if (sent && link->probes_owed > 0)
+    if (packet.eliciting() && link->probes_owed > 0)
         link->probes_owed--;
+    // Where ACKs have left no room for anything else they go alone, and the rest in the next one.
+    const bool sent = packet.finish(now);
     harvest(control, now);
     return sent;
 }
@@ -361,8 +372,13 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
         add_acks(packet, link, now);
         packet.add_channel_control(entry);
         const bool data = packet.add_data(now);
-        if (!packet.eliciting())
-            break;
+        if (!packet.eliciting()) {
+            // ACKs may have taken all the room: then they go alone.
+            if (!packet.finish(now))
+                break;
+            any = true;
+            continue;
+        }
         // The last packet for now: a quick answer lets the sender go on, or know that all arrived.
         const bool more = entry.has_data(now) || entry.pending_control();
         if (data && (!more || link.recovery->window_left() < 2 * link.packet_size(endpoint)))

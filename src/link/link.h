@@ -92,9 +92,12 @@ struct Link {
     // May carry packets at all (a dead one carries probes).
     bool exists() const { return state != State::kClosed && state != State::kWaiting; }
 
-    // May `size` more bytes go to the present, perhaps unproven, address?
-    bool within_allowance(size_t size) const {
-        return validated || sent_unvalidated + size <= validation.allowance() || begun_here;
+    // Bytes that may still go to the present, perhaps unproven, address.
+    size_t allowance_left() const {
+        if (validated || begun_here)
+            return SIZE_MAX;
+        const uint64_t most = validation.allowance();
+        return most > sent_unvalidated ? static_cast<size_t>(most - sent_unvalidated) : 0;
     }
     // The size of a packet: no more than the way carries, nor than about 20 ms of its rate.
     size_t packet_size(const Endpoint &e) const;
