@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "perf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char kUsage[] =
+    "usage: plait_perf COMMAND [--NAME VALUE]...\n"
+    "  server       --listen URI (udp://127.0.0.1:0)\n"
+    "  bulk         one channel, or --count of them, for --seconds; --mode copy|reserve|owned\n"
+    "  echo         messages of --size bytes to and fro, for --seconds\n"
+    "  connections  --count connections: handshakes, memory of idle ones after --settle seconds\n"
+    "  channels     --count channels in one connection: memory of idle ones\n"
+    "all but server: --id ID --address URI  all: --busy-poll US  bulk, echo: --cipher aes|chacha\n";
+
+static const struct {
+    const char *name;
+    int (*run)(const perf_options *);
+    uint32_t count;
+} kCommands[] = {
+    {"server", perf_server, 0},
+    {"bulk", perf_bulk, 1},
+    {"echo", perf_echo, 1},
+    {"connections", perf_connections, 1000},
+    {"channels", perf_channels, 1000},
+};
+
+static uint32_t cipher_of(const char *name) {
+    return strcmp(name, "aes") == 0      ? PLAIT_CIPHER_AES256_GCM
+           : strcmp(name, "chacha") == 0 ? PLAIT_CIPHER_CHACHA20_POLY1305
+                                         : PLAIT_CIPHER_DEFAULT;
+}
+
+static int read_option(perf_options *o, const char *name, const char *value) {
+    if (strcmp(name, "--id") == 0)
+        o->id = value;
+    else if (strcmp(name, "--address") == 0)
+        o->address = value;
+    else if (strcmp(name, "--listen") == 0)
+        o->listen = value;
+    else if (strcmp(name, "--mode") == 0)
+        o->mode = value;
+    else if (strcmp(name, "--seconds") == 0)
+        o->seconds = atof(value);
+    else if (strcmp(name, "--settle") == 0)
+        o->settle = atof(value);
+    else if (strcmp(name, "--count") == 0)
+        o->count = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--size") == 0)
+        o->size = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--busy-poll") == 0)
+        o->busy_poll_us = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--cipher") == 0)
+        o->cipher = cipher_of(value);
+    else
+        return 0;
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    perf_options options = {.listen = "udp://127.0.0.1:0", .mode = "copy", .seconds = 2,
+                            .size = 64, .settle = 12};
+    size_t command = 0, commands = sizeof kCommands / sizeof *kCommands;
+    while (argc > 1 && command < commands && strcmp(kCommands[command].name, argv[1]) != 0)
+        command++;
+    int good = argc > 1 && argc % 2 == 0 && command < commands;
+    if (good)
+        options.count = kCommands[command].count;
+    for (int i = 2; good && i < argc; i += 2)
+        good = read_option(&options, argv[i], argv[i + 1]);
+    if (!good || (command != 0 && (options.id == NULL || options.address == NULL))) {
+        fputs(kUsage, stderr);
+        return 2;
+    }
+    return kCommands[command].run(&options);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many connections: handshakes a second, first between strangers and then between nodes that know
+ * each other, and the server's memory for a connection that idles. There is one connection between
+ * two nodes, so the client is as many nodes as it has connections. Many channels: memory of each.
+ */
+#include "perf.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { kAtOnce = 32 }; /* handshakes under way */
+
+typedef struct crowd {
+    const perf_options *options;
+    plait_node **nodes;
+    plait_connection *connections;
+    int epoll;
+    uint32_t done; /* of the present step, by all nodes together */
+} crowd;
+
+static void raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void make_crowd(crowd *c) {
+    raise_file_limit();
+    c->nodes = calloc(c->options->count, sizeof *c->nodes);
+    c->connections = calloc(c->options->count, sizeof *c->connections);
+    c->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (c->nodes == NULL || c->connections == NULL || c->epoll < 0)
+        exit(1);
+    for (uint32_t i = 0; i < c->options->count; i++) {
+        c->nodes[i] = new_node_on("udp://127.0.0.1:0", 0);
+        struct epoll_event e = {.events = EPOLLIN, .data.u32 = i};
+        int fd = plait_node_fd(c->nodes[i]);
+        if (fd < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
+            perror("plait_perf: watching a node");
+            exit(1);
+        }
+    }
+}
+
+static void free_crowd(crowd *c) {
+    for (uint32_t i = 0; i < c->options->count; i++)
+        plait_node_free(c->nodes[i]);
+    close(c->epoll);
+    free(c->nodes);
+    free(c->connections);
+}
+
+/* Moves the nodes that have something to do. `type`: the event that completes the step. */
+static void turn(crowd *c, int timeout_ms, uint32_t type) {
+    struct epoll_event ready[kEventsAtOnce];
+    plait_event events[kEventsAtOnce];
+    int n = epoll_wait(c->epoll, ready, kEventsAtOnce, timeout_ms);
+    for (int i = 0; i < n; i++) {
+        uint32_t at = ready[i].data.u32;
+        size_t got;
+        check(plait_node_dispatch(c->nodes[at], events, kEventsAtOnce, &got), "dispatch");
+        for (size_t k = 0; k < got; k++) {
+            if (events[k].type == type) {
+                c->done++;
+            } else if (events[k].type == PLAIT_EVENT_CLOSED) {
+                fprintf(stderr, "plait_perf: connection %u ended: %s\n", at,
+                        plait_status_name(events[k].status));
+                exit(1);
+            }
+        }
+    }
+}
+
+static void connect_all(crowd *c) {
+    const perf_options *o = c->options;
+    uint32_t begun = 0;
+    c->done = 0;
+    while (c->done < o->count) {
+        for (; begun < o->count && begun - c->done < kAtOnce; begun++)
+            check(plait_connect(c->nodes[begun], o->id, o->address, NULL, &c->connections[begun]),
+                  "connect");
+        turn(c, 1000, PLAIT_EVENT_CONNECTED);
+    }
+}
+
+static void close_all(crowd *c) {
+    c->done = 0;
+    for (uint32_t i = 0; i < c->options->count; i++) {
+        check(plait_connection_close(c->nodes[i], c->connections[i], 0, NULL), "close");
+        turn(c, 0, PLAIT_EVENT_CLOSED);
+    }
+    while (c->done < c->options->count)
+        turn(c, 1000, PLAIT_EVENT_CLOSED);
+}
+
+static void turn_for(crowd *c, double seconds) {
+    uint64_t until = now_us() + (uint64_t)(seconds * 1e6);
+    while (now_us() < until)
+        turn(c, 50, 0);
+}
+
+static void measure_handshakes(crowd *c, perf_peer *watcher, const char *who) {
+    server_stats before = ask_stats(watcher);
+    uint64_t start = now_us(), cpu = cpu_us();
+    connect_all(c);
+    double seconds = (double)(now_us() - start) / 1e6, client = (double)(cpu_us() - cpu) / 1e6;
+    server_stats after = ask_stats(watcher);
+    double server = (double)(after.cpu_us - before.cpu_us) / 1e6, n = (double)c->options->count;
+    printf("{\"bench\": \"handshakes\", \"identities\": \"%s\", \"count\": %u, \"seconds\": %.4f, "
+           "\"per_second\": %.0f, \"per_server_cpu_second\": %.0f, "
+           "\"per_client_cpu_second\": %.0f}\n",
+           who, c->options->count, seconds, n / seconds, n / server, n / client);
+    fflush(stdout);
+}
+
+static void print_memory(const char *of, const server_stats *before, const server_stats *after,
+                         uint32_t count) {
+    double n = (double)count;
+    printf("{\"bench\": \"memory\", \"of\": \"%s\", \"count\": %u, \"malloc_bytes\": %.0f, "
+           "\"rss_bytes\": %.0f}\n",
+           of, count, ((double)after->malloc_bytes - (double)before->malloc_bytes) / n,
+           ((double)after->rss_bytes - (double)before->rss_bytes) / n);
+    fflush(stdout);
+}
+
+static void open_channels(crowd *c) {
+    plait_channel channel;
+    c->done = 0;
+    for (uint32_t i = 0; i < c->options->count; i++) {
+        check(plait_channel_open(c->nodes[i], c->connections[i], "hold", NULL, &channel), "open");
+        turn(c, 0, PLAIT_EVENT_CHANNEL_ACCEPTED);
+    }
+    while (c->done < c->options->count)
+        turn(c, 1000, PLAIT_EVENT_CHANNEL_ACCEPTED);
+}
+
+int perf_connections(const perf_options *options) {
+    crowd c = {.options = options};
+    perf_peer watcher;
+    open_peer(options, &watcher);
+    make_crowd(&c);
+    server_stats empty = ask_stats(&watcher);
+    measure_handshakes(&c, &watcher, "new");
+    turn_for(&c, options->settle);
+    server_stats idle = ask_stats(&watcher);
+    print_memory("idle connection", &empty, &idle, options->count);
+    open_channels(&c);
+    turn_for(&c, options->settle);
+    server_stats with_channel = ask_stats(&watcher);
+    print_memory("idle connection with a channel", &empty, &with_channel, options->count);
+    close_all(&c);
+    turn_for(&c, 1);
+    measure_handshakes(&c, &watcher, "known");
+    free_crowd(&c);
+    close_peer(&watcher);
+    return 0;
+}
+
+/* Channels of one connection that were opened, accepted and left alone. */
+int perf_channels(const perf_options *options) {
+    perf_peer peer;
+    plait_event events[kEventsAtOnce];
+    plait_channel_config config = PLAIT_CHANNEL_STREAM;
+    uint32_t accepted = 0;
+    size_t got;
+    open_peer(options, &peer);
+    server_stats before = ask_stats(&peer);
+    uint64_t start = now_us();
+    for (uint32_t i = 0; i < options->count; i++)
+        open_labelled(&peer, "hold", config, i + 1);
+    while (accepted < options->count) {
+        check(plait_node_wait(peer.node, events, kEventsAtOnce, &got, kWaitMs), "wait");
+        for (size_t i = 0; i < got; i++)
+            accepted += events[i].type == PLAIT_EVENT_CHANNEL_ACCEPTED;
+    }
+    double seconds = (double)(now_us() - start) / 1e6;
+    uint64_t until = now_us() + (uint64_t)(options->settle * 1e6);
+    while (now_us() < until)
+        check(plait_node_wait(peer.node, events, kEventsAtOnce, &got, 50), "wait");
+    server_stats after = ask_stats(&peer);
+    printf("{\"bench\": \"channels\", \"count\": %u, \"opened_per_second\": %.0f}\n",
+           options->count, (double)options->count / seconds);
+    print_memory("idle channel", &before, &after, options->count);
+    close_peer(&peer);
+    return 0;
+}

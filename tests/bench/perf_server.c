@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server: one node on one thread, for any number of clients. It prints its id and address and
+ * runs until it is killed. */
+#include "perf.h"
+
+#include <string.h>
+
+enum { kSink = 1, kEcho = 2, kStats = 3, kHold = 4, kLabelMax = 32, kSlices = 64 };
+
+typedef struct server {
+    plait_node *node;
+    uint64_t sink_bytes, sink_first_us, sink_last_us;
+    char message[kChunk];
+} server;
+
+static void accept_channel(server *s, plait_channel channel) {
+    plait_channel_config config = PLAIT_CHANNEL_STREAM;
+    char label[kLabelMax] = "";
+    plait_channel_label(s->node, channel, label, sizeof label, NULL);
+    config.token = strcmp(label, "sink") == 0    ? kSink
+                   : strcmp(label, "echo") == 0  ? kEcho
+                   : strcmp(label, "stats") == 0 ? kStats
+                                                 : kHold;
+    check(plait_channel_accept(s->node, channel, &config), "accept");
+}
+
+static void sink(server *s, plait_channel channel) {
+    plait_slice slices[kSlices];
+    size_t count;
+    while (plait_channel_peek(s->node, channel, slices, kSlices, &count) == PLAIT_OK) {
+        size_t bytes = 0;
+        for (size_t i = 0; i < count; i++)
+            bytes += slices[i].len;
+        check(plait_channel_consume(s->node, channel, bytes), "consume");
+        s->sink_bytes += bytes;
+    }
+    s->sink_last_us = now_us();
+    if (s->sink_first_us == 0)
+        s->sink_first_us = s->sink_last_us;
+}
+
+static void echo(server *s, plait_channel channel) {
+    size_t len;
+    while (plait_channel_read(s->node, channel, s->message, sizeof s->message, &len) == PLAIT_OK)
+        check(plait_channel_send(s->node, channel, s->message, len, NULL), "echo");
+}
+
+static void answer_stats(server *s, plait_channel channel) {
+    plait_node_stats node = {.struct_size = sizeof node};
+    server_stats out = {0};
+    size_t len;
+    while (plait_channel_read(s->node, channel, s->message, sizeof s->message, &len) == PLAIT_OK) {
+        check(plait_node_get_stats(s->node, &node), "stats");
+        out.connections = node.connections;
+        out.connections_total = node.connections_total;
+        out.malloc_bytes = malloc_bytes();
+        out.rss_bytes = rss_bytes();
+        out.cpu_us = cpu_us();
+        out.sink_bytes = s->sink_bytes;
+        out.sink_first_us = s->sink_first_us;
+        out.sink_last_us = s->sink_last_us;
+        out.packets_received = node.datagrams_received;
+        out.bytes_received = node.bytes_received;
+        s->sink_bytes = s->sink_first_us = s->sink_last_us = 0;
+        check(plait_channel_send(s->node, channel, &out, sizeof out, NULL), "answer");
+    }
+}
+
+static void on_event(server *s, const plait_event *e) {
+    switch (e->type) {
+    case PLAIT_EVENT_CHANNEL_REQUEST: accept_channel(s, e->channel); break;
+    case PLAIT_EVENT_READABLE:
+        if (e->token == kSink)
+            sink(s, e->channel);
+        else if (e->token == kEcho)
+            echo(s, e->channel);
+        else if (e->token == kStats)
+            answer_stats(s, e->channel);
+        break;
+    case PLAIT_EVENT_CHANNEL_CLOSED: plait_channel_close(s->node, e->channel); break;
+    case PLAIT_EVENT_CLOSED: plait_connection_close(s->node, e->connection, 0, NULL); break;
+    default: break;
+    }
+}
+
+int perf_server(const perf_options *options) {
+    static server s;
+    plait_event events[kEventsAtOnce];
+    char id_text[PLAIT_ID_TEXT_SIZE], address[kAddressMax];
+    plait_endpoint endpoint;
+    plait_id id;
+    size_t got;
+    s.node = new_node(options->busy_poll_us);
+    check(plait_endpoint_open(s.node, options->listen, NULL, &endpoint), options->listen);
+    check(plait_endpoint_uri(s.node, endpoint, address, sizeof address, NULL), "address");
+    check(plait_node_id(s.node, &id), "id");
+    check(plait_id_format(&id, id_text, sizeof id_text), "id");
+    check(plait_node_listen(s.node, NULL), "listen");
+    printf("{\"id\": \"%s\", \"address\": \"%s\"}\n", id_text, address);
+    fflush(stdout);
+    for (;;) {
+        check(plait_node_wait(s.node, events, kEventsAtOnce, &got, -1), "wait");
+        for (size_t i = 0; i < got; i++)
+            on_event(&s, &events[i]);
+    }
+}
