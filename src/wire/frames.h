@@ -187,10 +187,12 @@ struct LinkCloseFrame {
     LinkNumber link;
     uint64_t code = 0;
 };
-// | 23 | code v | origin u8 | length u8 | reason |; origin 0: the library, 1: the application.
+// | 23 | code v | origin u8 | length u8 | reason |; origin 0: the library, 1: the application,
+// 2: the application, refusing the connection.
 struct CloseFrame {
     uint64_t code = 0;
     bool by_application = false;
+    bool refused = false; // only with by_application
     Bytes reason; // UTF-8, at most 24 bytes
 };
 

@@ -211,9 +211,10 @@ bool read(base::Reader &r, LinkCloseFrame &f) {
 bool read(base::Reader &r, CloseFrame &f) {
     f.code = r.varint();
     const uint8_t origin = r.u8();
-    f.by_application = origin == 1;
+    f.by_application = origin > 0;
+    f.refused = origin == 2;
     f.reason = short_text(r, kMaxReason);
-    return r.ok() && origin <= 1;
+    return r.ok() && origin <= 2;
 }
 
 } // namespace plait::wire

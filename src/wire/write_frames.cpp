@@ -132,7 +132,7 @@ void write(base::Writer &w, const LinkCloseFrame &f) {
 }
 void write(base::Writer &w, const CloseFrame &f) {
     plain(w, FrameType::kClose, f.code);
-    w.u8(f.by_application ? 1 : 0);
+    w.u8(f.by_application ? (f.refused ? 2 : 1) : 0);
     short_text(w, f.reason, kMaxReason);
 }
 

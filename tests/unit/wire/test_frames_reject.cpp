@@ -189,7 +189,7 @@ void test_values_without_a_meaning_are_refused(void **) {
     assert_int_equal(read_bytes({0x21, 2, 3}), PLAIT_OK);
     assert_int_equal(read_bytes({0x21, 2, 4}), PLAIT_E_MALFORMED); // link state
     assert_int_equal(read_bytes({0x23, 0, 1, 0}), PLAIT_OK);
-    assert_int_equal(read_bytes({0x23, 0, 2, 0}), PLAIT_E_MALFORMED); // origin
+    assert_int_equal(read_bytes({0x23, 0, 3, 0}), PLAIT_E_MALFORMED); // origin
     Raw reason;
     assert_int_equal(reason.u8(0x23).v(0).u8(0).u8(25).zeros(25).status(), PLAIT_E_MALFORMED);
 }

@@ -137,6 +137,8 @@ void test_close_at_its_extremes_round_trips(void **) {
     f.reason = base::bytes_of("twenty-four letters long");
     assert_int_equal(f.reason.size(), kMaxReason);
     check_control(f);
+    f.refused = true;
+    check_control(f);
     check_control(PingFrame{});
 }
 
