@@ -30,11 +30,14 @@ bool find_way(SimNode &from, SimNode &to, size_t n, SimEndpoint *&endpoint, plai
 } // namespace
 
 uint64_t App::connect(SimNode &peer, size_t wire_index, node::ConnectConfig config, bool by_id) {
+    return connect_as(by_id ? &peer.id() : nullptr, peer, wire_index, config);
+}
+
+uint64_t App::connect_as(const crypto::NodeId *id, SimNode &peer, size_t wire_index, node::ConnectConfig config) {
     SimEndpoint *endpoint = nullptr;
     plait_addr address{};
     PLAIT_ASSERT(find_way(node_, peer, wire_index, endpoint, address));
-    const auto handle = node_.engine().connect(by_id ? &peer.id() : nullptr, endpoint->handle, address, config,
-                                               node_.local_time());
+    const auto handle = node_.engine().connect(id, endpoint->handle, address, config, node_.local_time());
     if (!handle.ok())
         node_.world().fail("%s: connect: %s", node_.name().c_str(), base::status_name(handle.status()));
     Peering &p = peerings_[*handle];
@@ -73,6 +76,7 @@ void App::forget_all() {
             end->abandon();
     peerings_.clear();
     channels_.clear();
+    gone_.clear(); // a new engine gives out the same handles
 }
 
 Peering *App::peering(uint64_t connection) {
@@ -179,6 +183,7 @@ void App::on_connection(const plait_event &e, Peering &p, Time now) {
             p.closing = true; // the handle goes with it
             if (engine.refuse(p.handle, refuse_code, now) != PLAIT_OK)
                 w.fail("%s: refuse failed", node_.name().c_str());
+            engine.close(p.handle, refuse_code, {}, now);
         }
         break;
     case PLAIT_EVENT_CONNECTED:

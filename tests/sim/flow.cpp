@@ -51,6 +51,8 @@ void Flow::arrive(SimNode &node, uint64_t channel, const node::ChannelInfo &info
         return;
     }
     const Status s = node.engine().accept_channel(channel, nullptr, now);
+    if (s == PLAIT_E_CLOSED)
+        return; // it has ended already; CHANNEL_CLOSED follows
     if (s != PLAIT_OK)
         world_.fail("%s: accept_channel: %s", node.name().c_str(), base::status_name(s));
     e.begin();
@@ -242,35 +244,30 @@ Status FlowEnd::send_reserved(Bytes piece, uint64_t &taken) {
     return s;
 }
 
-namespace {
-// Memory lent to the engine; it comes back once, unchanged.
-struct Lent {
-    FlowEnd *end;
-    std::vector<uint8_t> bytes;
-    uint64_t sum;
-};
-uint64_t sum_of(Bytes b) {
-    TraceHash h;
-    h.add(b);
-    return h.value();
-}
-void released(void *user, const void *data, size_t len) {
-    const std::unique_ptr<Lent> lent(static_cast<Lent *>(user));
-    PLAIT_ASSERT(data == lent->bytes.data() && len == lent->bytes.size());
-    PLAIT_ASSERT(sum_of(lent->bytes) == lent->sum);
-    PLAIT_ASSERT(lent->end->owned > 0);
-    lent->end->owned--;
-}
-} // namespace
-
 Status FlowEnd::send_owned(Bytes piece) {
-    auto lent = std::make_unique<Lent>(Lent{this, {piece.begin(), piece.end()}, sum_of(piece)});
-    const Status s = node->engine().send_owned(channel, lent->bytes, released, lent.get(), node->local_time());
-    if (s == PLAIT_OK) {
-        owned++;
-        lent.release();
-    }
+    std::vector<uint8_t> copy(piece.begin(), piece.end());
+    const Bytes bytes = copy;
+    const auto release = [](void *user, const void *data, size_t len) {
+        static_cast<FlowEnd *>(user)->take_back(data, len);
+    };
+    lent[bytes.data()] = std::move(copy);
+    const Status s = node->engine().send_owned(channel, bytes, release, this, node->local_time());
+    if (s != PLAIT_OK)
+        lent.erase(bytes.data());
     return s;
+}
+
+void FlowEnd::take_back(const void *data, size_t len) {
+    const auto it = lent.find(data);
+    if (it == lent.end() || it->second.size() != len)
+        flow->world().fail("%s: released what was not lent", flow->label().c_str());
+    flow->world().hash().add(it->second);
+    lent.erase(it);
+}
+
+void FlowEnd::abandon() {
+    abandoned = true;
+    lent.clear();
 }
 
 // -- reading
@@ -405,7 +402,7 @@ std::string Flow::wrong_direction(const FlowEnd &from, const FlowEnd &to) const 
     const bool cut_short = from.volume.reset_at != UINT64_MAX || (!to.opener && plan_.stop_at != UINT64_MAX);
     const char *name = from.opener ? "there" : "back";
     const uint64_t total = plan_.config.messages ? from.volume.messages : from.volume.bytes;
-    if (from.owned != 0)
+    if (!from.lent.empty())
         return std::string(name) + ": lent memory did not come back";
     if (cut_short)
         return {};
@@ -422,8 +419,10 @@ std::string Flow::what_is_wrong() const {
     const FlowEnd &a = ends_[0], &z = ends_[1];
     if (!over())
         return "not over";
+    if (a.abandoned || z.abandoned)
+        return {}; // a crash promises nothing
     if (plan_.refused)
-        return a.closed_status == PLAIT_E_REFUSED && a.closed_code == plan_.end_code && a.owned == 0
+        return a.closed_status == PLAIT_E_REFUSED && a.closed_code == plan_.end_code && a.lent.empty()
                    ? std::string()
                    : "refusal not told";
     const bool reset = plan_.there.reset_at != UINT64_MAX || plan_.back.reset_at != UINT64_MAX ||
@@ -454,14 +453,27 @@ std::string Flow::dump() const {
     for (const FlowEnd &e : ends_) {
         char line[512];
         std::snprintf(line, sizeof line,
-                      "  flow %s at %s: sent %" PRIu64 " of %" PRIu64 "%s%s%s%s%s, received %" PRIu64 "%s%s%s%s, lent %u\n",
+                      "  flow %s at %s: sent %" PRIu64 " of %" PRIu64 "%s%s%s%s%s, received %" PRIu64 "%s%s%s%s, lent %zu\n",
                       label_.c_str(), e.node ? e.node->name().c_str() : "nobody", e.sent,
                       plan_.config.messages ? e.volume.messages : e.volume.bytes,
                       e.waits_for_writable ? " (waits for WRITABLE)" : "", e.finish_called ? " (finish)" : "",
                       e.finished ? " (finished)" : "", e.stopped_by_peer ? " (stopped)" : "",
                       e.reset_called ? " (reset)" : "", e.received, e.end ? " (end)" : "",
                       e.reset_seen ? " (reset seen)" : "", e.closed ? " (closed)" : "",
-                      e.reading ? "" : " (not reading)", e.owned);
+                      e.reading ? "" : " (not reading)", e.lent.size());
+        text += line;
+        if (!e.node || e.abandoned || e.closed)
+            continue;
+        const auto info = e.node->engine().channel_info(e.channel);
+        if (!info.ok())
+            continue;
+        const channel::Stats &c = info->stats;
+        std::snprintf(line, sizeof line,
+                      "    channel %u: sent %" PRIu64 ", acked %" PRIu64 ", resent %" PRIu64 ", given up %" PRIu64
+                      "; received %" PRIu64 ", read %" PRIu64 ", duplicate %" PRIu64 ", missing %" PRIu64
+                      ", discarded %" PRIu64 "\n",
+                      info->number, c.bytes_sent, c.bytes_acked, c.bytes_resent, c.bytes_given_up, c.bytes_received,
+                      c.bytes_read, c.bytes_duplicate, c.bytes_missing, c.bytes_discarded);
         text += line;
     }
     return text;

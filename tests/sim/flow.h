@@ -49,7 +49,7 @@ struct FlowEnd {
     bool finish_called = false, finished = false, reset_called = false, stopped_by_peer = false;
     bool waits_for_writable = false, timer_set = false;
     uint64_t next_due = 0; // ns of the world
-    uint32_t owned = 0;    // pieces lent to the engine
+    std::map<const void *, std::vector<uint8_t>> lent; // what the engine borrows, until released
     std::vector<uint64_t> sent_at; // ns of the world, a message
 
     // Receiving.
@@ -64,7 +64,10 @@ struct FlowEnd {
     uint64_t closed_code = 0;
 
     void on_event(const plait_event &e, Time now);
-    void abandon() { abandoned = true; }
+    // The node has crashed, and its engine with it.
+    void abandon();
+    // The engine gives lent memory back: once, and unchanged.
+    void take_back(const void *data, size_t len);
     void begin();
     void pump();
     void read();

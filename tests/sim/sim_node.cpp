@@ -208,6 +208,7 @@ void SimNode::turn() {
     if (!running())
         return;
     const uint64_t handled = received + node_->stats().datagrams_sent - before;
+    world_.progress();
     busy_until_ = world_.now() + handled * setup_.packet_cost;
     schedule();
 }
