@@ -87,10 +87,13 @@ void Connection::send_label(ChannelEntry &e, Time now) {
     w.varint(base::varint_size(e.number().v) + label.size());
     w.varint(e.number().v);
     w.bytes(base::bytes_of(label));
+    send_record(w.written(), now);
+}
+
+void Connection::send_record(Bytes record, Time now) {
     ChannelEntry &control = services_.channels[control_];
-    const Bytes part = w.written();
-    // A label that finds channel 0's buffer full is not sent: it has room for thousands.
-    (void)control.send({&part, 1}, now).ok();
+    // A record that finds channel 0's buffer full is not sent: there is room for thousands.
+    (void)control.send({&record, 1}, now).ok();
     after_channel_call(control, now);
 }
 

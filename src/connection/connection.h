@@ -61,6 +61,7 @@ struct PeerFacts {
     uint32_t max_ack_delay_us = 0;
     uint8_t class_count = 0;
     std::array<uint8_t, wire::kMaxClasses> cid_sizes{};    // by class in the peer's table
+    std::array<uint64_t, wire::kMaxClasses> names{};       // hashes, by the same
     std::array<int8_t, wire::kMaxClasses> class_of_mine{}; // by our class; -1: it has none such
 };
 
@@ -88,7 +89,7 @@ class Connection {
     void on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from, Time now);
     // The same INIT again: the cached RESP goes out again, also to another source address.
     void repeat_answer(const Arrival &from, Time now);
-    // Sends the pending INIT once more at once, to this address (both dial at once).
+    // Sends the pending INIT to this address, too (both dial at once).
     void redial_to(const Arrival &from, Time now);
     Status approve(Time now);                // of a request, or of an XX responder
     void refuse(uint64_t code, Time now);
@@ -118,6 +119,8 @@ class Connection {
     void release_link(LinkEntry &link);
 
     // -- what the node tells
+    // Transport classes that this node has had an endpoint of only since the handshake.
+    void announce_classes(Time now);
     void link_down(LinkEntry &link, Status why, Time now);
     void link_up(LinkEntry &link, Time now);
     void link_mtu(LinkEntry &link, uint32_t mtu);
@@ -177,13 +180,16 @@ class Connection {
     // establish.cpp
     void promise_channels();
     wire::Parameters my_parameters(uint8_t handshake_class) const;
-    void establish(Handshake &handshake, LinkEntry &link, Time now);
+    bool establish(Handshake &handshake, LinkEntry &link, Time now);
     void learn_parameters(const wire::Parameters &said);
+    void learn_class(const wire::CidClass &said);
+    void match_classes();
     void become_connected(Time now);
     void confirm(Time now);
     void fix_numbers(Time now);
     void send_handshake(Time now);
-    void send_long(Bytes packet, LinkEntry &link);
+    void send_long(Bytes packet, LinkEntry &link, EndpointIndex endpoint, const plait_addr &remote,
+                   const plait_addr *local);
     bool xx_fin_pending() const;
     void fail_handshake(Status why, Time now);
 
@@ -236,6 +242,8 @@ class Connection {
     Status on_max_channels(const wire::MaxChannelsFrame &f);
     void on_close_frame(const wire::CloseFrame &f, Time now);
     Status on_label(Bytes body, Time now);
+    Status on_classes(Bytes body, Time now);
+    void send_record(Bytes record, Time now);
 
     // channels.cpp
     ChannelEntry *find_channel(ChannelNumber n);
@@ -314,7 +322,13 @@ class Connection {
     PeerFacts peer_facts_;
     size_t my_class_count_ = 0;
 
+    // Where the peer's own INIT came from, while both dial: ours goes there once, too.
+    struct Redial {
+        EndpointIndex endpoint;
+        plait_addr remote;
+    };
     Handshake::Pointer handshake_;
+    std::unique_ptr<Redial> redial_;
     uint64_t ephemeral_tag_ = 0;
     Time began_, resend_at_ = kNever, handshake_deadline_ = kNever;
     Duration resend_interval_ = kFirstResend;

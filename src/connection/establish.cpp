@@ -90,8 +90,8 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, siz
         peer_ = handshake_->peer();
         peer_known_ = true;
     }
-    if (handshake_->complete())
-        establish(*handshake_, *link, now);
+    if (handshake_->complete() && !establish(*handshake_, *link, now))
+        return PLAIT_E_LIMIT;
     resend_at_ = now;
     handshake_deadline_ = now + config_.handshake_timeout;
     return PLAIT_OK;
@@ -114,17 +114,12 @@ void Connection::redial_to(const Arrival &from, Time now) {
     if (state_ != State::kDialing || !handshake_ || handshake_->complete() || link_count_ == 0)
         return;
     LinkEntry &link = link_at(0);
-    // The same INIT may only go to addresses of the class that its connection id belongs to.
+    // The same INIT may only go to addresses of the class that its connection id belongs to. It goes
+    // there besides: the INIT that came may be a copy, sent to lead ours astray.
     if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
         return;
-    if (!link::same_address(link.remote, *from.remote)) {
-        endpoint_of(link).links--;
-        link.endpoint = from.endpoint;
-        link.remote = *from.remote;
-        link.has_local = false;
-        endpoint_of(link).links++;
-    }
-    resend_at_ = now;
+    redial_ = std::make_unique<Redial>(Redial{from.endpoint, *from.remote});
+    (void)now;
     touch();
 }
 
@@ -153,8 +148,35 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
             raise(PLAIT_EVENT_CONNECTION_REQUEST);
         return;
     }
-    establish(*handshake_, link, now);
+    if (!establish(*handshake_, link, now))
+        return fail_handshake(PLAIT_E_LIMIT, now);
     confirm(now);
+}
+
+namespace {
+uint64_t name_hash(std::string_view name) { // FNV-1a; two names that collide only hurt who chose them
+    uint64_t h = 0xcbf29ce484222325;
+    for (const char c : name)
+        h = (h ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+    return h;
+}
+} // namespace
+
+void Connection::learn_class(const wire::CidClass &said) {
+    const size_t i = peer_facts_.class_count++;
+    peer_facts_.cid_sizes[i] = said.cid_size;
+    peer_facts_.names[i] = name_hash(said.name());
+}
+
+// Which of the peer's classes each of ours is.
+void Connection::match_classes() {
+    peer_facts_.class_of_mine.fill(-1);
+    for (size_t k = 0; k < my_class_count_; k++) {
+        const uint64_t mine = name_hash(services_.cids.cid_class(static_cast<uint8_t>(k)).name());
+        for (size_t i = peer_facts_.class_count; i-- > 0;)
+            if (peer_facts_.names[i] == mine)
+                peer_facts_.class_of_mine[k] = static_cast<int8_t>(i);
+    }
 }
 
 // What the peer said of itself, as far as it matters later on.
@@ -162,14 +184,9 @@ void Connection::learn_parameters(const wire::Parameters &said) {
     peer_facts_.initial_window = said.initial_window;
     peer_facts_.max_message = said.max_message;
     peer_facts_.max_ack_delay_us = static_cast<uint32_t>(std::min<uint64_t>(said.max_ack_delay_us, 1'000'000));
-    peer_facts_.class_count = static_cast<uint8_t>(said.class_count);
-    peer_facts_.class_of_mine.fill(-1);
-    for (size_t i = 0; i < said.class_count; i++) {
-        peer_facts_.cid_sizes[i] = said.classes[i].cid_size;
-        for (size_t k = 0; k < my_class_count_; k++)
-            if (services_.cids.cid_class(static_cast<uint8_t>(k)).name() == said.classes[i].name())
-                peer_facts_.class_of_mine[k] = static_cast<int8_t>(i);
-    }
+    for (size_t i = 0; i < said.class_count; i++)
+        learn_class(said.classes[i]);
+    match_classes();
     open_limit_ = said.max_channels;
     config_.max_links = static_cast<uint32_t>(
         std::clamp<uint64_t>(std::min<uint64_t>(config_.max_links, said.max_links), 1, kMaxLinks));
@@ -181,8 +198,9 @@ void Connection::learn_parameters(const wire::Parameters &said) {
     config_.dormancy_timeout = smaller(config_.dormancy_timeout, said.dormancy_timeout_ms);
 }
 
-// The keys are there: derives what hangs on them and opens channel 0 and link 0.
-void Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
+// The keys are there: derives what hangs on them and opens channel 0 and link 0. False: the node has
+// as many channels as it may.
+bool Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     Established e = handshake.take();
     role_ = e.role;
     root_ = std::move(e.root);
@@ -204,6 +222,7 @@ void Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     control.window = kControlWindow;
     control_ = new_channel({0}, control, role_ == Role::kInitiator);
     stats_.handshake_time = now - began_;
+    return control_ != base::kNoSlot;
 }
 
 void Connection::confirm(Time now) {
@@ -211,21 +230,21 @@ void Connection::confirm(Time now) {
         return;
     confirmed_ = true;
     last_authentic_ = now;
+    LinkEntry &link = link_at(0);
+    link.validated = true;
+    // It carries ACKs and, should we refuse, CLOSE from now on.
+    if (role_ == Role::kResponder)
+        set_link_state(link, link::State::kGood, PLAIT_OK, now);
     if (!services_.hooks->on_confirmed(*this, now))
         return;
     services_.counters.handshakes_done++;
     // The initiator keeps its deadline until it hears the peer under the new keys.
     if (role_ == Role::kResponder)
         resend_at_ = handshake_deadline_ = kNever;
-    LinkEntry &link = link_at(0);
-    link.validated = true;
     fix_numbers(now);
     if (role_ == Role::kInitiator || initiated_)
         return become_connected(now);
     set_state(State::kRequested);
-    // It carries ACKs and, should we refuse, CLOSE from now on.
-    if (link.state == link::State::kWaiting)
-        set_link_state(link, link::State::kGood, PLAIT_OK, now);
     entry().known_to_application = true;
     if (config_.accept_at_once) // the listen configuration does not ask
         approve(now);
@@ -259,7 +278,10 @@ Status Connection::approve(Time now) {
             return s;
         }
         set_state(State::kDialing);
-        establish(*handshake_, link_at(0), now);
+        if (!establish(*handshake_, link_at(0), now)) {
+            fail_handshake(PLAIT_E_LIMIT, now);
+            return PLAIT_E_LIMIT;
+        }
         // FIN goes out again until the peer is heard under the new keys.
         resend_at_ = now;
         resend_interval_ = kFirstResend;
@@ -277,19 +299,20 @@ void Connection::refuse(uint64_t code, Time now) {
 void Connection::become_connected(Time now) {
     set_state(State::kConnected);
     raise(PLAIT_EVENT_CONNECTED);
-    LinkEntry &link = link_at(0);
-    if (link.state == link::State::kWaiting)
-        set_link_state(link, link::State::kGood, PLAIT_OK, now);
+    LinkEntry *link = find_link({0}); // it may have ended before the application accepted
+    if (link && link->state == link::State::kWaiting)
+        set_link_state(*link, link::State::kGood, PLAIT_OK, now);
     // What came while the application had not accepted.
     for (size_t i = 0; i < link_count_; i++)
         services_.events.enqueue(link_at(i).events, Source::kLink, links_[i]);
     for_each_channel([&](uint32_t slot) {
         services_.events.enqueue(services_.channels[slot].events, Source::kChannel, slot);
     });
-    if (role_ == Role::kInitiator)
-        link.probes_owed = 1; // a 1-RTT packet at once: it confirms the responder's side
+    if (role_ == Role::kInitiator && link)
+        link->probes_owed = 1; // a 1-RTT packet at once: it confirms the responder's side
     issue_spares();
     progress_waiting(now);
+    check_dormancy();
     touch();
 }
 
@@ -317,19 +340,29 @@ void Connection::inherit(Connection &dialing) {
 }
 
 void Connection::send_handshake(Time now) {
-    if (!handshake_ || resend_at_ > now || link_count_ == 0)
+    LinkEntry *link = handshake_ ? find_link({0}) : nullptr;
+    if (!link)
         return;
-    LinkEntry &link = link_at(0);
     const Bytes message = handshake_->message();
+    if (redial_) {
+        send_long(message, *link, redial_->endpoint, redial_->remote, nullptr);
+        services_.assembler.flush(); // the address goes now
+        redial_.reset();
+    }
+    if (resend_at_ > now)
+        return;
+    const plait_addr *local = link->has_local ? &link->local : nullptr;
     if (role_ == Role::kResponder) {
         resend_at_ = kNever; // only the initiator has a timer
         if (message.size() <= answer_limit_)
-            send_long(message, link);
+            send_long(message, *link, link->endpoint, link->remote, local);
         return;
     }
-    if (handshake_->complete() && !xx_fin_pending())
+    if (handshake_->complete() && !xx_fin_pending()) {
+        resend_at_ = kNever;
         return;
-    send_long(message, link);
+    }
+    send_long(message, *link, link->endpoint, link->remote, local);
     resend_at_ = now + resend_interval_;
     resend_interval_ = std::min(resend_interval_ * 2, kLongestResend);
 }
@@ -339,11 +372,12 @@ bool Connection::xx_fin_pending() const {
            stats_.packets_received == 0;
 }
 
-void Connection::send_long(Bytes packet, LinkEntry &link) {
-    EndpointEntry &endpoint = endpoint_of(link);
+void Connection::send_long(Bytes packet, LinkEntry &link, EndpointIndex index, const plait_addr &remote,
+                           const plait_addr *local) {
+    EndpointEntry &endpoint = services_.endpoints[index.v];
     if (!endpoint.up || packet.size() > endpoint.info.mtu)
         return;
-    const Assembler::Target target{link.endpoint, &endpoint, &link.remote, link.has_local ? &link.local : nullptr};
+    const Assembler::Target target{index, &endpoint, &remote, local};
     const size_t size = packet.size();
     std::memcpy(services_.assembler.room(target, size), packet.data(), size);
     services_.assembler.commit(target, size);

@@ -107,11 +107,52 @@ Status Connection::on_control_stream(Time now) {
         if (record.type == kLabelRecord) {
             if (const Status t = on_label(record.body, now); t != PLAIT_OK)
                 return t;
+        } else if (record.type == kClassesRecord) {
+            if (const Status t = on_classes(record.body, now); t != PLAIT_OK)
+                return t;
         }
         control.consume(record.size);
         control.take_events();
         after_channel_call(control, now);
     }
+}
+
+Status Connection::on_classes(Bytes body, Time now) {
+    base::Reader r(body);
+    while (!r.done()) {
+        const Bytes name = r.bytes(r.u8());
+        const uint8_t cid_size = r.u8();
+        if (!r.ok() || name.empty() || name.size() > wire::kMaxClassName || cid_size == 0 ||
+            cid_size > wire::kMaxCidSize || peer_facts_.class_count == wire::kMaxClasses)
+            return PLAIT_E_MALFORMED;
+        learn_class(wire::CidClass::make(base::text_of(name), cid_size));
+    }
+    match_classes();
+    issue_spares();
+    progress_waiting(now);
+    return PLAIT_OK;
+}
+
+// Ours that are new since the peer was last told.
+void Connection::announce_classes(Time now) {
+    if (!confirmed_ || ended() || my_class_count_ == services_.cids.class_count())
+        return;
+    std::array<uint8_t, kMaxRecord> body, record;
+    base::Writer w(body);
+    for (; my_class_count_ < services_.cids.class_count(); my_class_count_++) {
+        const wire::CidClass &c = services_.cids.cid_class(static_cast<uint8_t>(my_class_count_));
+        w.u8(c.length);
+        w.bytes(base::bytes_of(c.name()));
+        w.u8(c.cid_size);
+    }
+    base::Writer out(record);
+    out.varint(kClassesRecord);
+    out.varint(w.size());
+    out.bytes(w.written());
+    PLAIT_ASSERT(w.ok() && out.ok());
+    match_classes();
+    send_record(out.written(), now);
+    issue_spares();
 }
 
 Status Connection::on_label(Bytes body, Time now) {

@@ -212,8 +212,10 @@ void Connection::on_validated(LinkEntry &link, Time now) {
 }
 
 void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now) {
-    if (link.state == link::State::kClosed)
+    if (link.state == link::State::kClosed || link.events.closed_raised)
         return;
+    if (!confirmed_ && link.has_number) // the handshake goes over this one only
+        return fail_handshake(why == PLAIT_OK ? PLAIT_E_CLOSED : why, now);
     if (tell_peer && link.has_number && confirmed_)
         pending_.add({Control::kLinkClose, link.number.v, code});
     if (link.recovery)
@@ -243,6 +245,11 @@ void Connection::forget_link(LinkEntry &link) {
 }
 
 void Connection::endpoint_gone(EndpointIndex endpoint, Status why, Time now) {
+    if (redial_ && redial_->endpoint == endpoint)
+        redial_.reset();
+    for (size_t i = 0; i < link_count_; i++)
+        if (LinkEntry &l = link_at(i); l.candidate && l.candidate->endpoint == endpoint)
+            l.candidate.reset();
     for (size_t i = 0; i < link_count_; i++)
         if (LinkEntry &l = link_at(i); l.endpoint == endpoint && l.state != link::State::kClosed)
             close_link(l, why, 0, true, now);

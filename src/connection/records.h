@@ -10,6 +10,7 @@
 namespace plait::connection {
 
 inline constexpr uint64_t kLabelRecord = 1; // | channel v | label |
+inline constexpr uint64_t kClassesRecord = 7; // | name length u8 | name | cid size u8 | repeated
 inline constexpr size_t kMaxRecord = 1024;  // bytes, its head included
 
 struct Record {

@@ -102,6 +102,9 @@ Result<uint64_t> Node::add_endpoint(const EndpointInfo &info) {
     if (slot == base::kNoSlot)
         return Error{PLAIT_E_LIMIT};
     c.s.endpoints[slot].cid_class = *cls;
+    for (uint32_t i = 0; i < c.s.connections.capacity(); i++)
+        if (c.s.connections.live(i))
+            c.s.connections[i].connection->announce_classes(c.latest);
     return c.handle(HandleType::kEndpoint, slot);
 }
 

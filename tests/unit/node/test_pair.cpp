@@ -87,6 +87,18 @@ void test_second_link_cut_of_first_loses_nothing(void **) {
     w.a.node.check_invariants();
 }
 
+// An endpoint of a kind that neither side had when they connected can carry a link all the same.
+void test_endpoint_opened_later_link_joins_over_it(void **) {
+    Connected w;
+    assert_true(w.connect());
+    const uint64_t tty = w.a.open("serial");
+    assert_true(w.z.open("serial") != 0);
+    w.run([] { return false; }, base::millis(50));
+    const auto link = w.a.node.add_link(w.ca, tty, plait_addr{}, {}, w.now);
+    assert_true(link.ok());
+    assert_true(w.run([&] { return w.a.node.link_info(*link)->state == link::State::kGood; }));
+}
+
 void test_close_with_code_peer_learns_it(void **) {
     Connected w;
     assert_true(w.connect());
@@ -110,6 +122,7 @@ int main() {
         cmocka_unit_test(test_nodes_dial_both_connected),
         cmocka_unit_test(test_stream_large_transfer_arrives_whole),
         cmocka_unit_test(test_second_link_cut_of_first_loses_nothing),
+        cmocka_unit_test(test_endpoint_opened_later_link_joins_over_it),
         cmocka_unit_test(test_close_with_code_peer_learns_it),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
