@@ -6,7 +6,9 @@
  *                                                      ├─> open <──> dormant ──> CLOSED
  *      a peer connects ─> (requested) ─ CONNECTED ─────┘
  *
- *  plait_connect returns at once; CONNECTED or CLOSED follows. A connection belongs to two ids,
+ *  plait_connect returns at once; CONNECTED or CLOSED follows. CONNECTED means that the peer is who
+ *  it should be. A peer that decides for itself who may connect (PLAIT_ACCEPT_ASK) does so after
+ *  that: what is sent meanwhile is held there, and a refusal is a CLOSED after CONNECTED. A connection belongs to two ids,
  *  not to an address: its links come and go, and when the last one dies it sleeps (DORMANT) until
  *  one returns. There is one connection between two nodes: if both connect at the same time the
  *  two become one, under the handle that each side's plait_connect gave; a later one replaces the
@@ -85,7 +87,8 @@ PLAIT_API plait_status plait_connection_add_link(plait_node *node, plait_connect
                                                  plait_endpoint endpoint, const char *address,
                                                  plait_link *out);
 
-/** Lets a peer in after CONNECTION_REQUEST. CONNECTED follows on both sides.
+/** Lets a peer in after CONNECTION_REQUEST. CONNECTED follows; what the peer sent meanwhile
+ *  follows it.
  *    PLAIT_E_STATE  it does not wait for that
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_connection_accept(plait_node *node, plait_connection connection);

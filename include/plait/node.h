@@ -132,7 +132,7 @@ PLAIT_API uint64_t plait_node_now_us(const plait_node *node);
 /** Who may connect. */
 enum {
     PLAIT_ACCEPT_EVERYONE = 0, /**< whoever knows this node's id and can prove their own */
-    PLAIT_ACCEPT_LIST = 1,     /**< only the ids of the list; others hear that they are refused */
+    PLAIT_ACCEPT_LIST = 1,     /**< only the ids of the list; others hear nothing */
     PLAIT_ACCEPT_ASK = 2,      /**< CONNECTION_REQUEST for each; the application decides */
     PLAIT_ACCEPT_NOBODY = 3    /**< as before the first plait_node_listen */
 };
@@ -156,8 +156,8 @@ PLAIT_API plait_status plait_listen_config_init(plait_listen_config *config, siz
 
 /** Lets others connect, on all endpoints, from now on. Replaces what an earlier call said;
  *  connections that exist are not touched. An accepted peer shows as CONNECTED. Peers that may not
- *  connect see CLOSED with PLAIT_E_REFUSED; those who do not know this node's id hear nothing at
- *  all.
+ *  connect, and those who do not know this node's id, hear nothing: their attempt ends with
+ *  PLAIT_E_TIMEOUT.
  *  config: [in] or NULL: everyone.
  *    PLAIT_E_INVALID  an unknown `accept`, or a list where none belongs
  *  [any-thread] [callback-ok]  Since 0.1. */

@@ -90,7 +90,12 @@ plait_status plait_channel_reserve(plait_node *node, plait_channel channel, size
 
 plait_status plait_channel_commit(plait_node *node, plait_channel channel, size_t len) {
     return with_node(__func__, node, [&](Call &call) -> plait_status {
-        return call.node().commit(channel, len, call.now());
+        const auto info = call.node().channel_info(channel);
+        if (!info || !info->closed)
+            return info ? call.node().commit(channel, len, call.now()) : info.status();
+        // It has ended meanwhile: what is left to do is to give the memory back.
+        const Status status = call.node().commit(channel, 0, call.now());
+        return status == PLAIT_OK ? PLAIT_E_CLOSED : status;
     });
 }
 

@@ -126,6 +126,7 @@ Result<uint64_t> Endpoints::open_app(const std::string &uri, const AppOptions &o
     Endpoint &h = make(uri);
     h.token = options.token;
     h.app_mtu = options.mtu;
+    h.app_point_to_point = options.point_to_point;
     h.output = std::make_unique<AppQueue>(options.queue_bytes);
     node::EndpointInfo info;
     info.transport_class = "app/" + std::string(name);
@@ -162,6 +163,9 @@ plait_transport_info Endpoints::transport_info(const Endpoint &h, const plait_ad
     info.struct_size = sizeof info;
     if (h.transport == nullptr) {
         info.mtu = h.app_mtu;
+        info.flags = PLAIT_INFO_FIXED_MTU | PLAIT_INFO_BACK_PRESSURE;
+        if (h.app_point_to_point)
+            info.flags |= PLAIT_INFO_POINT_TO_POINT;
         info.queued_bytes = static_cast<uint32_t>(h.output->size());
         return info;
     }

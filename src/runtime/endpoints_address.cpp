@@ -86,9 +86,9 @@ bool Endpoints::parse_address(const Endpoint &h, const std::string &address,
     out = {};
     // The URI of the line itself, or nothing but the scheme: its other end.
     const std::string_view place = place_of(address);
-    if (place.empty() || place == place_of(h.uri))
-        if (h.output || (transport_info(h, nullptr).flags & PLAIT_INFO_POINT_TO_POINT))
-            return true;
+    const bool is_line = transport_info(h, nullptr).flags & PLAIT_INFO_POINT_TO_POINT;
+    if (is_line && (place.empty() || place == place_of(h.uri)))
+        return true;
     if (h.output) {
         const std::string_view name = place_of(h.uri);
         return place.starts_with(name) && place.size() > name.size() + 1 &&

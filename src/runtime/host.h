@@ -72,6 +72,7 @@ struct plait_host_endpoint {
     std::vector<plait::runtime::Notice> notices;
     std::unique_ptr<plait::runtime::AppQueue> output; // of an application endpoint
     uint32_t app_mtu = 0;
+    bool app_point_to_point = false;
     bool app_blocked = false; // the node waits for room in `output`
 
     // Tells the poller about one descriptor, or all of them.

@@ -138,6 +138,7 @@ class Worker final : private Sink {
     void leave_thread(Lock &lock);
     Status wait_for_thread(Lock &lock, std::span<plait_event> out, size_t &got, Time end);
     Status refuse_wait() const;
+    static Status refuse_in_callback();
     Status block_step(Lock &lock, Time end);
 
     std::mutex mutex_;
@@ -174,6 +175,8 @@ class Worker final : private Sink {
 
 template <class Done> Status Worker::block(Done &&done, int timeout_ms) {
     Lock lock(mutex_);
+    if (in_callback())
+        return refuse_in_callback();
     const Time begin = monotonic_now();
     const Time end = timeout_ms < 0 ? kNever : begin + base::millis(timeout_ms);
     for (;;) {

@@ -39,9 +39,13 @@ void wait_until(std::condition_variable &condition, std::unique_lock<std::mutex>
 
 } // namespace
 
+Status Worker::refuse_in_callback() {
+    return fail(PLAIT_E_IN_CALLBACK, "waiting inside a callback would never end");
+}
+
 Status Worker::refuse_wait() const {
     if (in_callback())
-        return fail(PLAIT_E_IN_CALLBACK, "waiting inside a callback would never end");
+        return refuse_in_callback();
     if (callback_ != nullptr)
         return fail(PLAIT_E_STATE, "events go to the callback that plait_node_start was given");
     if (turning_)
@@ -268,8 +272,6 @@ Status Worker::resume() {
 
 // One round of a blocking helper: the loop's turn if nobody else runs it, else somebody's.
 Status Worker::block_step(Lock &lock, Time end) {
-    if (in_callback())
-        return fail(PLAIT_E_IN_CALLBACK, "waiting inside a callback would never end");
     if (mode_ == Mode::kAttached)
         return fail(PLAIT_E_STATE, "the node lives in an event_base: there is nobody to wait for");
     if (monotonic_now() >= end)
