@@ -46,6 +46,7 @@ void Connection::end_children(Status why) {
         l.status = told;
         raise_link(l, PLAIT_EVENT_LINK_CLOSED);
     }
+    tell_held_events();
 }
 
 void Connection::raise_closed() {

@@ -100,19 +100,46 @@ bool Connection::tells_application() {
 }
 
 void Connection::raise_channel(ChannelEntry &e, uint32_t type) {
-    e.events.pending |= uint64_t{1} << type;
-    if (type == PLAIT_EVENT_CHANNEL_CLOSED)
+    if (e.events.closed_raised)
+        return; // nothing comes after CLOSED
+    // A channel that the application never heard of ends as it came.
+    const bool unheard = !e.opened_here() && !e.announced;
+    if (type == PLAIT_EVENT_CHANNEL_CLOSED) {
         e.events.closed_raised = true;
+        if (unheard) {
+            e.events.closed_read = e.events.released = true;
+            entry().open_children--;
+        }
+    }
+    if (unheard)
+        return;
+    e.events.pending |= uint64_t{1} << type;
     if (tells_application())
         services_.events.enqueue(e.events, Source::kChannel, e.slot);
 }
 
 void Connection::raise_link(LinkEntry &link, uint32_t type) {
+    if (link.events.closed_raised)
+        return;
     if (type == PLAIT_EVENT_LINK_CLOSED)
         link.events.closed_raised = true;
     link.events.pending |= uint64_t{1} << type;
     if (tells_application())
         services_.events.enqueue(link.events, Source::kLink, link.slot);
+}
+
+// What was held back while the application had not accepted goes out now.
+void Connection::tell_held_events() {
+    if (!tells_application())
+        return;
+    for (size_t i = 0; i < link_count_; i++)
+        services_.events.enqueue(link_at(i).events, Source::kLink, links_[i]);
+    const auto tell = [&](uint32_t slot) {
+        services_.events.enqueue(services_.channels[slot].events, Source::kChannel, slot);
+    };
+    for_each_channel(tell);
+    for (const uint32_t slot : detached_)
+        tell(slot);
 }
 
 LinkEntry *Connection::find_link(LinkNumber number) {

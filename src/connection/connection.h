@@ -170,6 +170,7 @@ class Connection {
     ConnectionEntry &entry() { return services_.connections[slot_]; }
     void raise(uint32_t type);
     bool tells_application();
+    void tell_held_events();
     void raise_channel(ChannelEntry &entry, uint32_t type);
     void raise_link(LinkEntry &link, uint32_t type);
     LinkEntry &link_at(size_t i) { return services_.links[links_[i]]; }

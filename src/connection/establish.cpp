@@ -302,12 +302,7 @@ void Connection::become_connected(Time now) {
     LinkEntry *link = find_link({0}); // it may have ended before the application accepted
     if (link && link->state == link::State::kWaiting)
         set_link_state(*link, link::State::kGood, PLAIT_OK, now);
-    // What came while the application had not accepted.
-    for (size_t i = 0; i < link_count_; i++)
-        services_.events.enqueue(link_at(i).events, Source::kLink, links_[i]);
-    for_each_channel([&](uint32_t slot) {
-        services_.events.enqueue(services_.channels[slot].events, Source::kChannel, slot);
-    });
+    tell_held_events();
     if (role_ == Role::kInitiator && link)
         link->probes_owed = 1; // a 1-RTT packet at once: it confirms the responder's side
     issue_spares();

@@ -133,14 +133,15 @@ Status Node::close_channel(uint64_t channel, Time now) {
         return PLAIT_E_CLOSED;
     e.events.released = true;
     Connection &conn = c.connection_of(e);
-    if (e.requested) {
+    if (e.requested && !e.events.closed_raised) {
         conn.refuse_channel(e, 0, now);
     } else if (!e.events.closed_raised) {
         e.finish(now);
         e.stop(0);
         conn.after_channel_call(e, now);
+    } else {
+        conn.release_channel(e);
     }
-    conn.release_channel(e);
     return PLAIT_OK;
 }
 
