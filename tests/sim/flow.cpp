@@ -425,14 +425,18 @@ std::string Flow::what_is_wrong() const {
         return a.closed_status == PLAIT_E_REFUSED && a.closed_code == plan_.end_code && a.lent.empty()
                    ? std::string()
                    : "refusal not told";
-    const bool reset = plan_.there.reset_at != UINT64_MAX || plan_.back.reset_at != UINT64_MAX ||
-                       plan_.stop_at != UINT64_MAX;
-    const Status expected = reset ? PLAIT_E_RESET : PLAIT_OK;
-    if (a.closed_status != expected || z.closed_status != expected)
-        return std::string("closed with ") + base::status_name(a.closed_status) + " and " +
-               base::status_name(z.closed_status);
-    if (reset && (a.closed_code != plan_.end_code || z.closed_code != plan_.end_code))
-        return "closed with the wrong code";
+    const bool reset_there = plan_.there.reset_at != UINT64_MAX, reset_back = plan_.back.reset_at != UINT64_MAX;
+    const bool cut = reset_there || reset_back || plan_.stop_at != UINT64_MAX;
+    const auto wrong_end = [&](const FlowEnd &e, bool reset_by_peer) {
+        // Whoever ended it may see it as his own doing.
+        const bool right = e.closed_status == PLAIT_E_RESET || (!reset_by_peer && e.closed_status == PLAIT_OK);
+        return cut ? !right || e.closed_code != plan_.end_code : e.closed_status != PLAIT_OK;
+    };
+    if (wrong_end(a, reset_back) || wrong_end(z, reset_there))
+        return std::string("closed with ") + base::status_name(a.closed_status) + " " + std::to_string(a.closed_code) +
+               " and " + base::status_name(z.closed_status) + " " + std::to_string(z.closed_code);
+    if (plan_.stop_at != UINT64_MAX && !a.stopped_by_peer)
+        return "STOPPED was not told";
     std::string there = wrong_direction(a, z);
     if (!there.empty() || plan_.config.one_way)
         return there;
