@@ -3,11 +3,13 @@
  *
  *  Each does one thing and returns when it is done, or when the time is over. While it waits the
  *  node's whole work goes on. They can be mixed with the rest of the interface: events that happen
- *  meanwhile are kept for the next plait_node_wait or dispatch, except those of which the call
- *  itself tells (CONNECTED of plait_connect_wait; READABLE and WRITABLE of the channel).
+ *  meanwhile are kept for the next plait_node_wait or dispatch (4,096 at most, then the oldest go),
+ *  except those of which the call itself tells: CONNECTED, CONNECTION_REQUEST, CHANNEL_REQUEST,
+ *  FINISHED of what it was asked for.
  *
- *  They work in mode 1, and from other threads than the loop's in mode 3 and 4 (plait/node.h). In
- *  mode 5 and inside callbacks there is nobody to wait for: PLAIT_E_STATE, PLAIT_E_IN_CALLBACK.
+ *  They work in mode 1, and from other threads than the loop's in mode 3 and 4 (plait/node.h); the
+ *  two ..._accept_wait not in mode 3, where the callback gets the requests: PLAIT_E_STATE. In mode
+ *  5 and inside callbacks there is nobody to wait for: PLAIT_E_STATE, PLAIT_E_IN_CALLBACK.
  *
  *  timeout_ms everywhere: milliseconds; 0: don't wait; negative: no limit.
  */

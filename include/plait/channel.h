@@ -49,7 +49,7 @@ enum {
 /** What follows when something was given up. */
 enum {
     PLAIT_ON_LOSS_SKIP = 0, /**< the receiver goes on behind it */
-    PLAIT_ON_LOSS_TELL = 1, /**< the same, and READABLE tells it: see messages_missing in the stats */
+    PLAIT_ON_LOSS_TELL = 1, /**< the same, and READABLE tells it (messages_missing in the stats) */
     PLAIT_ON_LOSS_CLOSE = 2 /**< the channel ends with PLAIT_E_LOSS */
 };
 
@@ -75,7 +75,7 @@ enum {
 };
 
 /** How a channel shall be. 0 in a field means the default. Copied. The first six fields and
- *  reorder_wait_us are the opener's choice and hold on both sides; the others are each side's own. */
+ *  reorder_wait_us are the opener's choice and hold on both sides; the rest is each side's own. */
 typedef struct plait_channel_config {
     uint32_t struct_size;     /**< sizeof(plait_channel_config) */
     uint8_t resend;           /**< PLAIT_RESEND_* */
@@ -83,8 +83,8 @@ typedef struct plait_channel_config {
     uint8_t messages;         /**< 1: borders of messages are kept; 0: a stream of bytes */
     uint8_t unordered;        /**< 1: messages are handed over as they arrive */
     uint8_t one_way;          /**< 1: only the opener sends */
-    uint8_t drop_oldest;      /**< 1: a reader that lags loses the oldest messages, instead of stopping
-                                   the sender */
+    uint8_t drop_oldest;      /**< 1: a reader that lags loses the oldest messages, instead of
+                                   stopping the sender */
     uint8_t priority_class;   /**< 1 (most urgent) to 15; 0: 8. Data of a class is sent only when no
                                    more urgent class has any */
     uint8_t weight_log2;      /**< 0 to 15: share inside the class, as a power of two */
@@ -99,13 +99,13 @@ typedef struct plait_channel_config {
                                    at most an hour. 0: not at all */
     uint64_t window;          /**< bytes that the peer may send ahead of reading, at first, 4 KiB to
                                    4 GiB; default 64 KiB. It grows with the line's speed */
-    uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed asks
-                                   for */
+    uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed
+                                   asks for */
     uint64_t token;           /**< comes back in this channel's events */
 } plait_channel_config;
 
-#define PLAIT_CHANNEL_CONFIG_OF(resend, messages, unordered)                                         \
-    {(uint32_t)sizeof(plait_channel_config),                                                         \
+#define PLAIT_CHANNEL_CONFIG_OF(resend, messages, unordered)                                     \
+    {(uint32_t)sizeof(plait_channel_config),                                                     \
      resend, 0, messages, unordered, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0}
 #define PLAIT_CHANNEL_STREAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 0)
 #define PLAIT_CHANNEL_MESSAGES PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 1, 0)

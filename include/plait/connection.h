@@ -8,11 +8,12 @@
  *
  *  plait_connect returns at once; CONNECTED or CLOSED follows. CONNECTED means that the peer is who
  *  it should be. A peer that decides for itself who may connect (PLAIT_ACCEPT_ASK) does so after
- *  that: what is sent meanwhile is held there, and a refusal is a CLOSED after CONNECTED. A connection belongs to two ids,
- *  not to an address: its links come and go, and when the last one dies it sleeps (DORMANT) until
- *  one returns. There is one connection between two nodes: if both connect at the same time the
- *  two become one, under the handle that each side's plait_connect gave; a later one replaces the
- *  older, which ends with PLAIT_E_DUPLICATE.
+ *  that: what is sent meanwhile is held there, and a refusal is a CLOSED after CONNECTED.
+ *
+ *  A connection belongs to two ids, not to an address: its links come and go, and when the last one
+ *  dies it sleeps (DORMANT) until one returns. There is one connection between two nodes: if both
+ *  connect at the same time the two become one, under the handle that each side's plait_connect
+ *  gave; a later one replaces the older, which ends with PLAIT_E_DUPLICATE.
  */
 #ifndef PLAIT_CONNECTION_H
 #define PLAIT_CONNECTION_H

@@ -73,7 +73,7 @@ typedef struct plait_node_config {
     uint32_t busy_poll_us;        /**< look for input this long before sleeping; 0: sleep at once */
     uint32_t max_connections;     /**< connections at the same time; default 4,096 */
     uint32_t max_channels;        /**< channels at the same time in a connection that the peer
-                                       opens; default 256 */
+                                       opens; default 64 */
     uint32_t max_links;           /**< links at the same time in a connection; default 8 */
     uint64_t memory_budget;       /**< bytes that peers may make this node buffer, all connections
                                        together; default 64 MiB */

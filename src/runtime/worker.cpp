@@ -65,6 +65,7 @@ Worker::~Worker() {
 Worker::Call::Call(Worker &worker) : worker_(worker), lock_(worker.mutex_), now_(monotonic_now()) {}
 
 Worker::Call::~Call() {
+    worker_.stuck_ = false;
     if (worker_.in_callback())
         return;
     worker_.settle(now_);
@@ -88,6 +89,7 @@ size_t Worker::take_events(std::span<plait_event> out, Time now) {
     const auto rest = out.subspan(n);
     const size_t m = rest.empty() ? 0 : node_->take_events(rest, now);
     note_events(rest.first(m));
+    stuck_ = m == 0 && !rest.empty();
     return n + m;
 }
 
@@ -125,11 +127,12 @@ void Worker::end_connections(Time now) {
 
 // Takes what waits in the node aside, where a blocking helper can look for what it waits for. As in
 // the node, the same event of the same object stands there once.
-void Worker::stash_events(Time now) {
+size_t Worker::stash_events(Time now) {
     if (callback_ != nullptr)
-        return; // they are the callback's
+        return 0; // they are the callback's
+    size_t n = 0;
     plait_event event;
-    while (node_->take_events({&event, 1}, now) == 1) {
+    for (; node_->take_events({&event, 1}, now) == 1; n++) {
         note_events({&event, 1});
         const auto same = std::find_if(stash_.begin(), stash_.end(), [&event](const auto &old) {
             return old.type == event.type && old.connection == event.connection &&
@@ -142,6 +145,8 @@ void Worker::stash_events(Time now) {
             stash_.erase(stash_.begin());
         stash_.push_back(event);
     }
+    stuck_ = true;
+    return n;
 }
 
 void Worker::forget_event(uint32_t type, uint64_t connection) {
@@ -186,6 +191,7 @@ Status Worker::turn(Lock &lock, Time until, bool drain) {
 }
 
 void Worker::take_input(Time now) {
+    stuck_ = false;
     std::array<Ready, kReadyMax> ready;
     while (const size_t n = active_->take(ready))
         endpoints_.on_ready(std::span(ready).first(n), now);

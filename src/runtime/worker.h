@@ -120,9 +120,10 @@ class Worker final : private Sink {
     bool loop_has_events() const {
         return has_events() && (mode_ != Mode::kThread || callback_ != nullptr);
     }
-    bool has_events() const { return !stash_.empty() || node_->has_events(); }
+    bool has_fresh_events() const { return !stuck_ && node_->has_events(); }
+    bool has_events() const { return !stash_.empty() || has_fresh_events(); }
     size_t take_events(std::span<plait_event> out, Time now);
-    void stash_events(Time now);
+    size_t stash_events(Time now);
     void note_events(std::span<plait_event> events);
     void end_connections(Time now);
     Status turn(Lock &lock, Time until, bool drain);
@@ -171,6 +172,7 @@ class Worker final : private Sink {
     bool fd_in_use_ = false; // plait_node_fd was called
     bool woken_ = false;     // plait_node_wake was called
     bool suspended_ = false;
+    bool stuck_ = false; // what waits in the node cannot be told yet
 };
 
 template <class Done> Status Worker::block(Done &&done, int timeout_ms) {
@@ -183,9 +185,10 @@ template <class Done> Status Worker::block(Done &&done, int timeout_ms) {
         stash_events(monotonic_now());
         Status status = done();
         settle(monotonic_now());
-        if (status == PLAIT_E_AGAIN)
+        const bool more_to_see = stash_events(monotonic_now()) != 0;
+        if (status == PLAIT_E_AGAIN && !more_to_see)
             status = block_step(lock, end);
-        else
+        else if (status != PLAIT_E_AGAIN)
             alert(monotonic_now());
         run_releases(lock);
         if (status != PLAIT_E_AGAIN)

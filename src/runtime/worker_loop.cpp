@@ -278,7 +278,7 @@ Status Worker::block_step(Lock &lock, Time end) {
         return fail(PLAIT_E_TIMEOUT, "not in time");
     if (mode_ == Mode::kCallers && !turning_) {
         const Flag flag(turning_);
-        const Status status = turn(lock, node_->has_events() ? Time{} : end, true);
+        const Status status = turn(lock, end, true);
         return status == PLAIT_OK ? PLAIT_E_AGAIN : status;
     }
     alert(monotonic_now());

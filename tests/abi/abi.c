@@ -66,7 +66,8 @@ static size_t side_pump(side *s, int timeout_ms) {
         return 0;
     }
     assert_true(s->waiting < INBOX);
-    assert_ok(plait_node_wait(s->node, s->inbox + s->waiting, INBOX - s->waiting, &got, timeout_ms));
+    assert_ok(
+        plait_node_wait(s->node, s->inbox + s->waiting, INBOX - s->waiting, &got, timeout_ms));
     s->waiting += got;
     return got;
 }

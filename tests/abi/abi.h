@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the C ABI share: two nodes, a and z, in one process and one thread, joined by the
- * memory transport, and a way to wait for events of either. */
+/* What the tests of the C ABI share: two nodes, a and z, in one process and one thread, joined by
+ * the memory transport, and a way to wait for events of either. */
 #ifndef PLAIT_TESTS_ABI_H
 #define PLAIT_TESTS_ABI_H
 
@@ -62,8 +62,8 @@ int pair_tear_down(void **state);
 
 /* Lets both nodes work. */
 void pair_pump(pair *p);
-/* The next event of a type at one side, letting both work until it comes; events of other types stay
- * for later. Fails the test after some seconds. */
+/* The next event of a type at one side, letting both work until it comes; events of other types
+ * stay for later. Fails the test after some seconds. */
 plait_event pair_expect(pair *p, side *s, uint32_t type);
 /* Whether one is there, without waiting. */
 bool side_has(side *s, uint32_t type);

@@ -165,7 +165,8 @@ static void test_wrong_use_is_refused(void **state) {
     assert_ok(plait_endpoint_open(a->node, "memory://app-test", NULL, &memory));
     assert_status(plait_endpoint_push(a->node, memory, NULL, buf, 1), PLAIT_E_UNSUPPORTED);
     assert_status(plait_endpoint_take(a->node, memory, NULL, buf, 1, &len), PLAIT_E_UNSUPPORTED);
-    assert_status(plait_endpoint_set_state(a->node, memory, PLAIT_ENDPOINT_UP), PLAIT_E_UNSUPPORTED);
+    assert_status(plait_endpoint_set_state(a->node, memory, PLAIT_ENDPOINT_UP),
+                  PLAIT_E_UNSUPPORTED);
     assert_status(plait_endpoint_set_state(a->node, a->endpoint, 9), PLAIT_E_INVALID);
     assert_status(plait_endpoint_push(a->node, 12345, NULL, buf, 1), PLAIT_E_HANDLE);
 }

@@ -370,8 +370,7 @@ static void test_request_shows_what_the_peer_proposes(void **state) {
 }
 
 int main(void) {
-#define CONNECTED(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
+#define CONNECTED(test) cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
     const struct CMUnitTest tests[] = {
         CONNECTED(test_stream_carries_all_bytes_and_its_end),
         CONNECTED(test_writable_comes_first_and_after_again),

@@ -29,7 +29,8 @@ static void test_mixed_up_handles_are_found_out(void **state) {
             assert_status(plait_link_close(p->a.node, h, 0), PLAIT_E_HANDLE);
         }
         if (h != p->a.endpoint) {
-            assert_status(plait_endpoint_uri(p->a.node, h, text, sizeof text, NULL), PLAIT_E_HANDLE);
+            assert_status(plait_endpoint_uri(p->a.node, h, text, sizeof text, NULL),
+                          PLAIT_E_HANDLE);
             assert_status(plait_endpoint_close(p->a.node, h), PLAIT_E_HANDLE);
         }
     }
@@ -37,8 +38,13 @@ static void test_mixed_up_handles_are_found_out(void **state) {
 
 static void test_made_up_handles_are_found_out(void **state) {
     pair *p = *state;
-    const uint64_t made_up[] = {0, 1, 42, UINT64_MAX, p->a.connection + 1,
-                                p->a.connection + ((uint64_t)1 << 32), ~p->a.connection};
+    const uint64_t made_up[] = {0,
+                                1,
+                                42,
+                                UINT64_MAX,
+                                p->a.connection + 1,
+                                p->a.connection + ((uint64_t)1 << 32),
+                                ~p->a.connection};
     size_t n;
     for (size_t i = 0; i < sizeof made_up / sizeof *made_up; i++) {
         assert_status(plait_connection_close(p->a.node, made_up[i], 0, NULL), PLAIT_E_HANDLE);
@@ -127,8 +133,7 @@ static void test_closed_endpoint_takes_its_links_along(void **state) {
 }
 
 int main(void) {
-#define CONNECTED(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
+#define CONNECTED(test) cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
     const struct CMUnitTest tests[] = {
         CONNECTED(test_mixed_up_handles_are_found_out),
         CONNECTED(test_made_up_handles_are_found_out),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One echo of some messages in each loop mode. The server z is in the mode under test; the client a is
- * in mode 1 with blocking helpers. Both pollers where the mode has a choice. */
+/* One echo of some messages in each loop mode. The server z is in the mode under test; the client a
+ * is in mode 1 with blocking helpers. Both pollers where the mode has a choice. */
 #include "abi.h"
 
 #include <event2/event.h>

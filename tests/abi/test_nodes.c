@@ -269,8 +269,7 @@ static void test_many_nodes_in_one_process(void **state) {
 
 int main(void) {
 #define PAIR(test) cmocka_unit_test_setup_teardown(test, pair_set_up, pair_tear_down)
-#define CONNECTED(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
+#define CONNECTED(test) cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
     const struct CMUnitTest tests[] = {
         PAIR(test_tokens_come_back_in_events),
         PAIR(test_asking_node_accepts_and_refuses),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls from many threads at once, on a node whose loop is the library's thread. Best run under tsan. */
+/* Calls from many threads at once, on a node whose loop is the library's thread. Best run under
+ * tsan. */
 #include "abi.h"
 
 #include <pthread.h>
@@ -162,8 +163,7 @@ static void test_connection_closed_under_ones_feet(void **state) {
 }
 
 int main(void) {
-#define CONNECTED(test)                                                                            \
-    cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
+#define CONNECTED(test) cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
     const struct CMUnitTest tests[] = {
         CONNECTED(test_many_threads_with_the_librarys_loop),
         CONNECTED(test_many_threads_while_one_waits),

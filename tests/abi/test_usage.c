@@ -4,8 +4,8 @@
 
 static void test_versions_agree(void **state) {
     (void)state;
-    assert_int_equal(plait_version(), PLAIT_VERSION_MAJOR << 16 | PLAIT_VERSION_MINOR << 8 |
-                                          PLAIT_VERSION_PATCH);
+    assert_int_equal(plait_version(),
+                     PLAIT_VERSION_MAJOR << 16 | PLAIT_VERSION_MINOR << 8 | PLAIT_VERSION_PATCH);
     char text[32];
     snprintf(text, sizeof text, "%d.%d.%d", PLAIT_VERSION_MAJOR, PLAIT_VERSION_MINOR,
              PLAIT_VERSION_PATCH);
@@ -159,7 +159,8 @@ static void test_init_functions_equal_the_macros(void **state) {
          PLAIT_LISTEN_CONFIG_INIT);
     SAME(plait_endpoint_config, plait_endpoint_config_init(&by_function, sizeof by_function),
          PLAIT_ENDPOINT_CONFIG_INIT);
-    SAME(plait_app_endpoint_config, plait_app_endpoint_config_init(&by_function, sizeof by_function),
+    SAME(plait_app_endpoint_config,
+         plait_app_endpoint_config_init(&by_function, sizeof by_function),
          PLAIT_APP_ENDPOINT_CONFIG_INIT);
     SAME(plait_connect_config, plait_connect_config_init(&by_function, sizeof by_function),
          PLAIT_CONNECT_CONFIG_INIT);
@@ -232,8 +233,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_smaller_out_struct_is_filled_up_to_its_size,
                                         pair_set_up, pair_tear_down),
         cmocka_unit_test(test_init_functions_equal_the_macros),
-        cmocka_unit_test_setup_teardown(test_values_out_of_range_are_refused,
-                                        pair_set_up_connected, pair_tear_down),
+        cmocka_unit_test_setup_teardown(test_values_out_of_range_are_refused, pair_set_up_connected,
+                                        pair_tear_down),
         cmocka_unit_test_setup_teardown(test_detail_stays_until_the_next_failure, pair_set_up,
                                         pair_tear_down),
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plugins for the loader's tests: PLUGIN_NAME, PLUGIN_ABI, or with PLUGIN_EMPTY one without an entry. */
+/* Plugins for the loader's tests: PLUGIN_NAME, PLUGIN_ABI, or with PLUGIN_EMPTY one without an
+ * entry. */
 #include "plait/transport.h"
 
 #ifdef PLUGIN_EMPTY
