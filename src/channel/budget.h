@@ -44,8 +44,8 @@ class ConnectionBudget {
     uint64_t promised() const { return promised_; }
     uint64_t left() const { return std::min(share_ - used_, node_.left()); }
 
-    // Sets bytes aside for channels that the peer may open: to be done before MAX_CHANNELS tells it,
-    // INITIAL_WINDOW bytes each. False if there are not so many.
+    // Sets bytes aside for channels that the peer may open: to be done before MAX_CHANNELS tells
+    // it, INITIAL_WINDOW bytes each. False if there are not so many.
     bool promise(uint64_t bytes) {
         if (bytes > left())
             return false;
@@ -59,8 +59,8 @@ class ConnectionBudget {
         promised_ -= bytes;
         give(bytes);
     }
-    // The first bytes of a channel that the peer opened: what was promised, and beyond it what there
-    // is. Returns how many.
+    // The first bytes of a channel that the peer opened: what was promised, and beyond it what
+    // there is. Returns how many.
     uint64_t take_promised(uint64_t bytes) {
         const uint64_t n = std::min(bytes, promised_);
         promised_ -= n;

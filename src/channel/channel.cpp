@@ -47,9 +47,9 @@ Channel::Channel(const Setup &s, Pools &pools, ConnectionBudget &budget)
 Channel::~Channel() {
     PLAIT_ASSERT(!order.prev);
     send_.destroy(c_);
-    receive_.drop(c_, receive_.ended() ? receive_.state() : receive_.state() == ReceiveState::kStopping
-                                                                ? ReceiveState::kStopped
-                                                                : ReceiveState::kReset);
+    receive_.drop(c_, receive_.ended()                              ? receive_.state()
+                      : receive_.state() == ReceiveState::kStopping ? ReceiveState::kStopped
+                                                                    : ReceiveState::kReset);
 }
 
 void Channel::set_phase(Phase next) {
@@ -69,7 +69,7 @@ void Channel::set_priority(uint8_t priority_class, uint8_t weight_log2) {
     c_.config.weight_log2 = weight_log2;
 }
 
-// -- The agreement -------------------------------------------------------------------------------
+// -- The agreement -----------------------------------------------------------------------
 
 Status Channel::accept(const Config &local, Time) {
     if (c_.phase != Phase::kOffered)
@@ -146,7 +146,7 @@ Status Channel::on(const wire::OpenFrame &f, Time) {
     return same_axes(from_open(f, c_.config), c_.config) ? PLAIT_OK : PLAIT_E_PROTOCOL;
 }
 
-// -- The application -----------------------------------------------------------------------------
+// -- The application ---------------------------------------------------------------------
 
 Result<size_t> Channel::send(std::span<const Bytes> parts, Time now) {
     return send_.send(c_, parts, now);
@@ -191,7 +191,7 @@ Status Channel::stop(uint64_t code) {
     return s;
 }
 
-// -- Data frames and what became of them -----------------------------------------------------------
+// -- Data frames and what became of them -------------------------------------------------
 
 bool Channel::next_segment(size_t max_length, Time now, Segment &out) {
     return send_.next_segment(c_, max_length, now, out);
@@ -261,7 +261,7 @@ Status Channel::on(const wire::CreditReturnFrame &f, Time) {
     return receive_.on_credit_return(c_, f);
 }
 
-// -- Time ------------------------------------------------------------------------------------------
+// -- Time --------------------------------------------------------------------------------
 
 Status Channel::on_timer(Time now) {
     if (send_.on_timer(c_, now)) {

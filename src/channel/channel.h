@@ -35,7 +35,7 @@ struct Setup {
     ChannelNumber number;
     Config config;
     bool opened_here = true;
-    bool is_control = false;      // number 0: a stream, open on both sides from the start
+    bool is_control = false; // number 0: a stream, open on both sides from the start
     std::string_view label;
     uint64_t peer_window = 0;      // send limit: the peer's INITIAL_WINDOW, or its OPEN's window
     uint64_t peer_max_message = 0; // the peer's MAX_MESSAGE
@@ -51,7 +51,7 @@ class Channel {
     Channel &operator=(const Channel &) = delete;
     ~Channel();
 
-    // -- The agreement -----------------------------------------------------------------------
+    // -- The agreement -------------------------------------------------------------------
     // Opened by the peer: takes it, with this side's own settings out of `local`; or not.
     Status accept(const Config &local, Time now);
     Status refuse(uint64_t code);
@@ -62,16 +62,17 @@ class Channel {
     // unasked, now.
     void fix(ChannelNumber number, uint64_t peer_window, uint64_t peer_max_message);
 
-    // -- The application, sending --------------------------------------------------------------
-    // Bytes: takes what fits, at least 1, or PLAIT_E_AGAIN, and Writable follows. Messages: one, whole
-    // or PLAIT_E_AGAIN; PLAIT_E_TOO_BIG if the peer never takes it. PLAIT_E_STATE: finished, or
-    // the other's one-way channel, or not accepted here. PLAIT_E_RESET, PLAIT_E_LOSS, PLAIT_E_REFUSED:
-    // ended. PLAIT_E_RESERVED: a reservation is open.
+    // -- The application, sending --------------------------------------------------------
+    // Bytes: takes what fits, at least 1, or PLAIT_E_AGAIN, and Writable follows. Messages: one,
+    // whole or PLAIT_E_AGAIN; PLAIT_E_TOO_BIG if the peer never takes it. PLAIT_E_STATE: finished,
+    // or the other's one-way channel, or not accepted here. PLAIT_E_RESET, PLAIT_E_LOSS,
+    // PLAIT_E_REFUSED: ended. PLAIT_E_RESERVED: a reservation is open.
     Result<size_t> send(std::span<const Bytes> parts, Time now);
     // Room for at least `min` bytes, valid until commit whatever happens to the channel meanwhile
     // (done() waits); of a message channel `min` is the message's size at most.
     Result<MutBytes> reserve(size_t min);
-    // Sends the first n bytes of it, 0: none. After the channel's end PLAIT_E_CLOSED or PLAIT_E_RESET.
+    // Sends the first n bytes of it, 0: none. After the channel's end PLAIT_E_CLOSED or
+    // PLAIT_E_RESET.
     Status commit(size_t n, Time now);
     // On PLAIT_OK the bytes are borrowed until the release, which comes to Pools::releases once, in
     // every ending. All of them or none.
@@ -81,40 +82,42 @@ class Channel {
     // The messages given up (Config::report_given_up), as ranges of offsets, the last 64 at most.
     size_t take_given_up(std::span<Range> out) { return send_.take_given_up(out); }
 
-    // -- The application, reading ----------------------------------------------------------------
+    // -- The application, reading --------------------------------------------------------
     // Bytes: as many as there are; messages: one. PLAIT_E_AGAIN; PLAIT_E_BUFFER with the size in
     // info; PLAIT_E_END; PLAIT_E_RESET, PLAIT_E_LOSS, PLAIT_E_REFUSED with the code in info.
     Result<size_t> read(MutBytes to, ReadInfo *info);
     // The same in place, as slices; valid until consume or the next frame. How many were filled;
-    // PLAIT_E_BUFFER if a message has more, info->slices tells. An empty message is one empty slice.
+    // PLAIT_E_BUFFER if a message has more, info->slices tells. An empty message is one empty
+    // slice.
     Result<size_t> peek(std::span<Bytes> slices, ReadInfo *info);
     // Bytes: any number that can be read; messages: the size.
     Status consume(size_t n);
     Status stop(uint64_t code);
 
-    // -- The packet builder ------------------------------------------------------------------------
+    // -- The packet builder --------------------------------------------------------------
     ControlSet pending_control() const { return c_.pending; }
-    // Writes as many whole pending frames as fit. `written` is of this packet and this channel alone.
+    // Writes as many whole pending frames as fit. `written` is of this packet and this channel
+    // alone.
     void write_control(base::Writer &w, ControlSet &written);
     bool has_data(Time now) const { return send_.has_data(c_, now); }
     // The next piece, at most `max_length` bytes; from now on it counts as sent.
     bool next_segment(size_t max_length, Time now, Segment &out);
     bool wants_to_send(Time now) const { return c_.pending != 0 || has_data(now); }
 
-    // -- What became of packets ----------------------------------------------------------------
+    // -- What became of packets ----------------------------------------------------------
     // Of each written set one of the two, once.
     void on_control_acked(ControlSet set);
     void on_control_lost(ControlSet set);
     // An ACK may come after the loss of the same segment was reported: it cancels the resend.
     void on_acked(uint64_t offset, uint64_t length, bool fin);
     void on_lost(uint64_t offset, uint64_t length, bool fin, Time now);
-    // Its link is under suspicion: sent again where the axes let, the copy may still arrive; its loss
-    // or ACK is reported as ever.
+    // Its link is under suspicion: sent again where the axes let, the copy may still arrive; its
+    // loss or ACK is reported as ever.
     void on_reinject(uint64_t offset, uint64_t length, bool fin, Time now);
     // The same segment went out in one more packet at the same time.
     void on_copy(uint64_t offset, uint64_t length) { send_.on_copy(offset, length); }
 
-    // -- The packet reader -----------------------------------------------------------------------
+    // -- The packet reader ---------------------------------------------------------------
     Status on(const wire::DataFrame &f, Time now);
     Status on(const wire::SkipFrame &f, Time now);
     Status on(const wire::ResetFrame &f, Time now);
@@ -126,7 +129,7 @@ class Channel {
     Status on(const wire::RefuseFrame &f, Time now);
     Status on(const wire::OpenFrame &f, Time now); // a repeated one
 
-    // -- Time --------------------------------------------------------------------------------------
+    // -- Time ----------------------------------------------------------------------------
     Time deadline() const { return std::min(send_.deadline(c_), receive_.deadline()); }
     Status on_timer(Time now);
     // Gives back what an idle channel does not need, now.
@@ -135,7 +138,7 @@ class Channel {
     void set_bdp(uint64_t bytes) { c_.budget->set_bdp(bytes); }
     void set_srtt(Duration srtt) { c_.budget->set_srtt(srtt); }
 
-    // -- Getters -----------------------------------------------------------------------------------
+    // -- Getters -------------------------------------------------------------------------
     EventSet take_events() { return std::exchange(c_.events, 0); }
     bool has_events() const { return c_.events != 0; }
     // Both directions ended and all of it acknowledged: the connection may forget it.

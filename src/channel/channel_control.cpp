@@ -13,7 +13,8 @@ bool Channel::write_one(base::Writer &w, ControlSet kind) const {
         wire::write(one, to_open(c_.number, c_.config, receive_.first_window(), label()));
         break;
     case control::kAccept:
-        wire::write(one, wire::AcceptFrame{c_.number, receive_.first_window(), c_.config.max_message});
+        wire::write(one,
+                    wire::AcceptFrame{c_.number, receive_.first_window(), c_.config.max_message});
         break;
     case control::kRefuse: wire::write(one, wire::RefuseFrame{c_.number, send_code()}); break;
     case control::kReset: wire::write(one, send_.reset_frame(c_)); break;
@@ -32,7 +33,8 @@ bool Channel::write_one(base::Writer &w, ControlSet kind) const {
 
 void Channel::write_control(base::Writer &w, ControlSet &written) {
     // In this order: an answer before what needs it.
-    for (ControlSet kind = control::kOpen; kind & control::kKinds; kind = static_cast<ControlSet>(kind << 1)) {
+    for (ControlSet kind = control::kOpen; kind & control::kKinds;
+         kind = static_cast<ControlSet>(kind << 1)) {
         if (!(c_.pending & kind))
             continue;
         if (kind == control::kSkip) {

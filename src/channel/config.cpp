@@ -111,8 +111,7 @@ bool same_axes(const Config &a, const Config &b) {
     return a.resend == b.resend && a.on_loss == b.on_loss && a.unordered == b.unordered &&
            a.messages == b.messages && a.one_way == b.one_way &&
            (!counts || a.resend_parameter == b.resend_parameter) &&
-           a.reorder_wait == b.reorder_wait && a.cipher == b.cipher &&
-           a.rekey_log2 == b.rekey_log2;
+           a.reorder_wait == b.reorder_wait && a.cipher == b.cipher && a.rekey_log2 == b.rekey_log2;
 }
 
 } // namespace plait::channel

@@ -11,25 +11,26 @@
 
 namespace plait::channel {
 
-inline constexpr uint64_t kWindowFloor = 4096;          // each admitted channel has at least this
+inline constexpr uint64_t kWindowFloor = 4096; // each admitted channel has at least this
 inline constexpr uint64_t kDefaultWindow = 64u << 10;
-inline constexpr uint64_t kWindowMax = (1u << 30) - 1; // of a first window (4 bytes in OPEN); tuning may go above
+inline constexpr uint64_t kWindowMax =
+    (1u << 30) - 1; // of a first window (4 bytes in OPEN); tuning may go above
 inline constexpr uint64_t kDefaultMaxMessage = 16u << 20;
 inline constexpr uint64_t kMaxMessageMax = 0xffffffff;
 inline constexpr uint8_t kDefaultPriority = 8;
-inline constexpr uint64_t kAttemptsMax = 1u << 20;      // of "at most n times"
+inline constexpr uint64_t kAttemptsMax = 1u << 20;        // of "at most n times"
 inline constexpr Duration kWaitMax = base::seconds(1000); // of a deadline or reorder wait
 
 struct Config {
     // How often (at most n), or microseconds from the call to send (until deadline).
     uint64_t resend_parameter = 0;
-    // Ordered without resend: how long the receiver waits for a gap to close once a later message is
-    // complete. 0: not at all, an older message is never seen after a newer one.
+    // Ordered without resend: how long the receiver waits for a gap to close once a later message
+    // is complete. 0: not at all, an older message is never seen after a newer one.
     Duration reorder_wait{};
     uint64_t window = kDefaultWindow; // receive window offered at first
     uint64_t send_buffer = 0;         // bytes; 0: as much as the connection's speed asks for
     uint32_t max_message = kDefaultMaxMessage; // the largest that this side takes
-    uint32_t policy_argument = 0;     // of link_policy
+    uint32_t policy_argument = 0;              // of link_policy
     wire::Resend resend = wire::Resend::kAlways;
     wire::OnLoss on_loss = wire::OnLoss::kSkip;
     bool messages = false, unordered = false, one_way = false;
@@ -52,13 +53,13 @@ struct Config {
 // PLAIT_OK, PLAIT_E_INVALID (a field out of range) or PLAIT_E_UNSUPPORTED.
 Status check(const Config &config);
 
-Config stream();                      // bytes, in order, all of them: TCP
-Config messages();                    // the same with borders: SCTP's default
-Config datagram();                    // messages, each sent once, as it comes: UDP
-Config sequenced();                   // messages, each sent once, never an older after a newer
-Config media(Duration deadline);      // messages in order, repeated until they are too late
-Config telemetry(uint32_t resends);   // messages as they come, repeated a few times
-Config unordered_messages();          // all of them, as they come
+Config stream();                    // bytes, in order, all of them: TCP
+Config messages();                  // the same with borders: SCTP's default
+Config datagram();                  // messages, each sent once, as it comes: UDP
+Config sequenced();                 // messages, each sent once, never an older after a newer
+Config media(Duration deadline);    // messages in order, repeated until they are too late
+Config telemetry(uint32_t resends); // messages as they come, repeated a few times
+Config unordered_messages();        // all of them, as they come
 
 // The OPEN frame that tells a configuration; `label` is pointed to if it is short enough to go
 // inside, otherwise `label_follows` is set. `window`: what the opener takes at first.

@@ -24,8 +24,7 @@ class RangeCounts {
     uint32_t at(uint64_t value) const;
     // Calls f(start, end, count) for the parts of [start, end), in order, those with 0 too; what f
     // returns is the part's new count. f must not touch this object.
-    template <class F>
-    void update(uint64_t start, uint64_t end, F f);
+    template <class F> void update(uint64_t start, uint64_t end, F f);
     void increment(uint64_t start, uint64_t end) {
         update(start, end, [](uint64_t, uint64_t, uint32_t n) { return n + 1; });
     }
@@ -41,8 +40,7 @@ class RangeCounts {
     std::vector<Piece> pieces_; // sorted, disjoint, counts above 0
 };
 
-template <class F>
-void RangeCounts::update(uint64_t start, uint64_t end, F f) {
+template <class F> void RangeCounts::update(uint64_t start, uint64_t end, F f) {
     if (start >= end)
         return;
     const auto at = std::lower_bound(pieces_.begin(), pieces_.end(), start,
@@ -73,8 +71,7 @@ void RangeCounts::update(uint64_t start, uint64_t end, F f) {
 }
 
 // f(start, end) for each part of [start, end) that is in `set`.
-template <class F>
-void for_each_inside(const RangeSet &set, uint64_t start, uint64_t end, F f) {
+template <class F> void for_each_inside(const RangeSet &set, uint64_t start, uint64_t end, F f) {
     while (start < end) {
         const Range *r = set.first_above(start);
         if (!r || r->start >= end)
@@ -85,8 +82,7 @@ void for_each_inside(const RangeSet &set, uint64_t start, uint64_t end, F f) {
     }
 }
 // f(start, end) for each part of [start, end) that is not in `set`.
-template <class F>
-void for_each_outside(const RangeSet &set, uint64_t start, uint64_t end, F f) {
+template <class F> void for_each_outside(const RangeSet &set, uint64_t start, uint64_t end, F f) {
     while (start < end) {
         const Range *r = set.first_above(start);
         const uint64_t to = r ? std::min(end, std::max(start, r->start)) : end;

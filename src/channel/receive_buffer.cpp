@@ -70,8 +70,8 @@ void ReceiveBuffer::drop(Block &b, Pools &pools) {
     b = {nullptr, 0, 0};
 }
 
-void ReceiveBuffer::free(uint64_t start, uint64_t end, const base::RangeSet &kept,
-                         uint64_t lowest, Pools &pools) {
+void ReceiveBuffer::free(uint64_t start, uint64_t end, const base::RangeSet &kept, uint64_t lowest,
+                         Pools &pools) {
     if (held_ == 0 || start >= end)
         return;
     // A SKIP may reach far beyond what is held.

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of the receiving direction that takes DATA and SKIP in. docs/protocol.md sections 5.2, 6.4.
+// The part of the receiving direction that takes DATA and SKIP in. docs/protocol.md
+// sections 5.2, 6.4.
 #include "channel/receive_half.h"
 
 #include <algorithm>
 
 namespace plait::channel {
 
-// -- DATA --------------------------------------------------------------------------------------
+// -- DATA --------------------------------------------------------------------------------
 
-// The bound on what is remembered; a packet that would exceed it is better lost. What grows a range,
-// or closes one, is always taken, or nothing would ever be read again.
+// The bound on what is remembered; a packet that would exceed it is better lost. What grows a
+// range, or closes one, is always taken, or nothing would ever be read again.
 bool ReceiveHalf::full(const Core &c, uint64_t start, uint64_t end) const {
     if (!held_)
         return false;
@@ -76,9 +77,9 @@ Status ReceiveHalf::on_data(Core &c, const wire::DataFrame &f, Time now) {
 Status ReceiveHalf::on_final(Core &c, uint64_t offset) {
     if (final_known_)
         return PLAIT_OK;
-    if (held_ && (held_->need > offset || (!held_->units.empty() &&
-                                           held_->units.back().end != kUnknown &&
-                                           held_->units.back().end > offset)))
+    if (held_ &&
+        (held_->need > offset || (!held_->units.empty() && held_->units.back().end != kUnknown &&
+                                  held_->units.back().end > offset)))
         return PLAIT_E_PROTOCOL;
     final_known_ = true;
     highest_ = offset;
@@ -104,8 +105,9 @@ uint64_t ReceiveHalf::store(Core &c, const wire::DataFrame &f, Time now) {
     uint64_t fresh = 0;
     const bool notes_arrival = c.config.waits() && !c.config.messages;
     const auto put = [&](uint64_t a, uint64_t b) {
-        h.buffer.write(a, f.bytes.subspan(static_cast<size_t>(a - f.offset), static_cast<size_t>(b - a)),
-                       read_, *c.pools);
+        h.buffer.write(
+            a, f.bytes.subspan(static_cast<size_t>(a - f.offset), static_cast<size_t>(b - a)),
+            read_, *c.pools);
         h.data.add(a, b);
         fresh += b - a;
         if (notes_arrival && a > h.order) {
@@ -130,7 +132,7 @@ uint64_t ReceiveHalf::store(Core &c, const wire::DataFrame &f, Time now) {
     return fresh;
 }
 
-// -- Messages out of order -----------------------------------------------------------------------
+// -- Messages out of order ---------------------------------------------------------------
 
 // A frame with START begins a message, and where the axes let it, further ones inside: their starts
 // follow from the lengths, all of which are in this frame.
@@ -172,7 +174,8 @@ Status ReceiveHalf::parse_unit(const Core &, size_t i) {
     uint64_t size = 0, length = 0;
     if (!d || d->start > u.start || !header(u.start, d->end, size, length))
         return PLAIT_OK;
-    if (length > max_message_ || u.start + size + length > std::min(final_offset(), base::kVarintMax))
+    if (length > max_message_ ||
+        u.start + size + length > std::min(final_offset(), base::kVarintMax))
         return PLAIT_E_PROTOCOL;
     u.end = u.start + size + length;
     if (i + 1 < h.units.size() && h.units[i + 1].start < u.end)
@@ -213,7 +216,7 @@ Status ReceiveHalf::complete_units(Core &c, uint64_t start, uint64_t end, Time n
     return PLAIT_OK;
 }
 
-// -- Order -------------------------------------------------------------------------------------
+// -- Order -------------------------------------------------------------------------------
 
 // Moves `order` over everything that is whole or gone, and over gaps that are not waited for.
 Status ReceiveHalf::advance_order(Core &c, Time now) {
@@ -285,7 +288,7 @@ bool ReceiveHalf::jump(Core &c, Time now) {
     return true;
 }
 
-// -- Gaps --------------------------------------------------------------------------------------
+// -- Gaps --------------------------------------------------------------------------------
 
 // [start, end) will not come. `whole`: what has come of it is thrown away too, as parts of messages
 // are; otherwise only the holes are gone.
@@ -297,8 +300,9 @@ void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages,
             kept.add(u.start, u.end);
     uint64_t bytes = 0;
     std::vector<Range> lost;
-    for_each_outside(whole ? kept : h.data, start, end,
-                     [&](uint64_t a, uint64_t b) { lost.push_back({a, b}); });
+    for_each_outside(whole ? kept : h.data, start, end, [&](uint64_t a, uint64_t b) {
+        lost.push_back({a, b});
+    });
     for (const Range &r : lost) {
         const uint64_t thrown = h.data.remove(r.start, r.end);
         if (thrown)
@@ -350,16 +354,15 @@ void ReceiveHalf::count_passed(Core &c, const wire::SkipFrame &f) {
     c.stats().messages_missing += f.messages;
 }
 
-// Whether a SKIP of [start, end) takes anything away. A whole message in it is not, what there is of
-// a cut one is: `messages` is 0 where the SKIP goes on with a message that an earlier one began.
+// Whether a SKIP of [start, end) takes anything away. A whole message in it is not, what there is
+// of a cut one is: `messages` is 0 where the SKIP goes on with a message that an earlier one began.
 bool ReceiveHalf::missing(const Core &c, uint64_t start, uint64_t end, uint64_t messages) const {
     const Held &h = *held_;
     bool some = false;
     if (!c.config.messages || c.config.unordered || messages == 0) {
         const RangeSet &arrived = c.config.messages ? h.claimed : h.data;
-        for_each_outside(h.gone, start, end, [&](uint64_t a, uint64_t b) {
-            some |= !arrived.covers(a, b);
-        });
+        for_each_outside(h.gone, start, end,
+                         [&](uint64_t a, uint64_t b) { some |= !arrived.covers(a, b); });
         return some;
     }
     for_each_outside(h.gone, start, end, [&](uint64_t, uint64_t) { some = true; });
@@ -397,7 +400,7 @@ Status ReceiveHalf::on_skip(Core &c, const wire::SkipFrame &f, Time now) {
     return PLAIT_OK;
 }
 
-// -- After -------------------------------------------------------------------------------------
+// -- After -------------------------------------------------------------------------------
 
 void ReceiveHalf::after_arrival(Core &c) {
     advance_read(c);
@@ -411,7 +414,8 @@ void ReceiveHalf::after_arrival(Core &c) {
 
 // The reader lags and the peer is about to be stopped: throw away the oldest until it has room.
 void ReceiveHalf::drop_oldest(Core &c) {
-    if (state_ != ReceiveState::kOpen || c.phase == Phase::kOffered || limit_ - highest_ >= window_ / 8)
+    if (state_ != ReceiveState::kOpen || c.phase == Phase::kOffered ||
+        limit_ - highest_ >= window_ / 8)
         return;
     Held &h = *held_;
     Item it;

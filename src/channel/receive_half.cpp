@@ -21,7 +21,7 @@ ReceiveHalf::Held &ReceiveHalf::held(Time now) {
     return *held_;
 }
 
-// -- Reading -----------------------------------------------------------------------------------
+// -- Reading -----------------------------------------------------------------------------
 
 Status ReceiveHalf::may_read(const Core &c, ReadInfo *info) const {
     if (c.phase == Phase::kOffered || state_ == ReceiveState::kNone)
@@ -239,7 +239,7 @@ void ReceiveHalf::note_end(Core &c) {
     give_credit(c, 0);
 }
 
-// -- Credit ------------------------------------------------------------------------------------
+// -- Credit ------------------------------------------------------------------------------
 
 void ReceiveHalf::give_credit(Core &c, uint64_t keep) {
     if (credit_ <= keep)
@@ -297,8 +297,8 @@ void ReceiveHalf::widen(Core &c) {
     window_ = std::max(window_, std::min(std::max(window_ * 2, kWindowFloor), most));
 }
 
-// A window of which the reader takes half within two round trips is too small. (RFC 9000 leaves this
-// open; the rule is that of the QUIC stacks.) One who does not read gets no more.
+// A window of which the reader takes half within two round trips is too small. (RFC 9000 leaves
+// this open; the rule is that of the QUIC stacks.) One who does not read gets no more.
 void ReceiveHalf::tune(Core &c, Time now) {
     Held &h = *held_;
     const bool taken = read_ - h.tune_read >= window_ / 2;
@@ -337,7 +337,8 @@ Status ReceiveHalf::on_credit_return(Core &c, const wire::CreditReturnFrame &f) 
 }
 
 void ReceiveHalf::accept(Core &c, uint64_t window, uint64_t max_message) {
-    max_message_ = std::max(max_message_, static_cast<uint32_t>(std::min(max_message, kMaxMessageMax)));
+    max_message_ =
+        std::max(max_message_, static_cast<uint32_t>(std::min(max_message, kMaxMessageMax)));
     if (state_ != ReceiveState::kOpen)
         return;
     if (window > credit_)
@@ -349,7 +350,7 @@ void ReceiveHalf::accept(Core &c, uint64_t window, uint64_t max_message) {
     raise_limit(c, read_ > 0);
 }
 
-// -- End ---------------------------------------------------------------------------------------
+// -- End ---------------------------------------------------------------------------------
 
 Status ReceiveHalf::stop(Core &c, uint64_t code) {
     if (c.phase == Phase::kOffered)
@@ -409,7 +410,7 @@ Status ReceiveHalf::on_reset(Core &c, const wire::ResetFrame &f) {
     return PLAIT_OK;
 }
 
-// -- Time --------------------------------------------------------------------------------------
+// -- Time --------------------------------------------------------------------------------
 
 Time ReceiveHalf::deadline() const {
     if (!held_)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The receiving direction of a channel: what arrived, what of it may be delivered under the axes, and
-// how much more the peer may send; docs/protocol.md sections 6.3 to 6.6.
+// The receiving direction of a channel: what arrived, what of it may be delivered under the axes,
+// and how much more the peer may send; docs/protocol.md sections 6.3 to 6.6.
 //
 //   offsets:  0 ... read ... order ... highest ... limit
 //
@@ -25,7 +25,7 @@ namespace plait::channel {
 inline constexpr size_t kRangesMin = 1024;
 inline constexpr uint64_t kBytesPerRange = 16;
 inline constexpr size_t kPassedMax = 64;
-inline constexpr Duration kHeldIdle = base::seconds(1); // until memory is given back
+inline constexpr Duration kHeldIdle = base::seconds(1);    // until memory is given back
 inline constexpr Duration kCreditRetry = base::millis(10); // while a large message waits for memory
 
 class ReceiveHalf {
@@ -34,7 +34,8 @@ class ReceiveHalf {
     ReceiveHalf(ReceiveState state, uint64_t granted, uint64_t max_message)
         : limit_(granted), credit_(granted), window_(granted),
           first_window_(static_cast<uint32_t>(granted)),
-          max_message_(static_cast<uint32_t>(std::min(max_message, kMaxMessageMax))), state_(state) {}
+          max_message_(static_cast<uint32_t>(std::min(max_message, kMaxMessageMax))),
+          state_(state) {}
 
     ReceiveState state() const { return state_; }
     bool ended() const {
@@ -53,7 +54,7 @@ class ReceiveHalf {
     bool idle() const { return !held_; }
     bool readable(const Core &c) const;
 
-    // -- The application ---------------------------------------------------------------------
+    // -- The application -----------------------------------------------------------------
     Result<size_t> read(Core &c, MutBytes to, ReadInfo *info);
     Result<size_t> peek(Core &c, std::span<Bytes> slices, ReadInfo *info);
     Status consume(Core &c, size_t n);
@@ -61,7 +62,7 @@ class ReceiveHalf {
     // The application takes the channel, with a window of its own.
     void accept(Core &c, uint64_t window, uint64_t max_message);
 
-    // -- Frames ------------------------------------------------------------------------------
+    // -- Frames --------------------------------------------------------------------------
     Status on_data(Core &c, const wire::DataFrame &f, Time now);
     Status on_skip(Core &c, const wire::SkipFrame &f, Time now);
     Status on_reset(Core &c, const wire::ResetFrame &f);
@@ -77,7 +78,7 @@ class ReceiveHalf {
     // Ends at once: the channel was refused, or is destroyed, or closes on loss.
     void drop(Core &c, ReceiveState as);
 
-    // -- Time --------------------------------------------------------------------------------
+    // -- Time ----------------------------------------------------------------------------
     Time deadline() const;
     Status on_timer(Core &c, Time now);
     void trim();
@@ -85,8 +86,8 @@ class ReceiveHalf {
 
   private:
     static constexpr uint64_t kUnknown = ~uint64_t{0};
-    // A message whose start is known and which is not ready; of ordered bytes that are never resent,
-    // what a frame brought above a hole.
+    // A message whose start is known and which is not ready; of ordered bytes that are never
+    // resent, what a frame brought above a hole.
     struct Unit {
         uint64_t start, end; // kUnknown until its length is here
         Time complete_at;    // kNever: it is not
@@ -100,15 +101,15 @@ class ReceiveHalf {
     };
     struct Held {
         ReceiveBuffer buffer;
-        RangeSet data;               // arrived and not read
-        RangeSet gone;               // above read_: skipped, passed, or read out of order
-        std::vector<Unit> units;     // by start
-        base::Ring<Range> ready;     // unordered messages, in the order of their completion
-        RangeSet claimed;            // their bytes
-        std::vector<Gap> gaps;       // ordered: not yet come to by the reader
-        RangeSet passed;             // what was no longer waited for: a SKIP may tell its messages
+        RangeSet data;           // arrived and not read
+        RangeSet gone;           // above read_: skipped, passed, or read out of order
+        std::vector<Unit> units; // by start
+        base::Ring<Range> ready; // unordered messages, in the order of their completion
+        RangeSet claimed;        // their bytes
+        std::vector<Gap> gaps;   // ordered: not yet come to by the reader
+        RangeSet passed;         // what was no longer waited for: a SKIP may tell its messages
         uint64_t order = 0;
-        uint64_t need = 0;           // the end of a message that does not fit below the limit
+        uint64_t need = 0; // the end of a message that does not fit below the limit
         uint64_t gap_bytes = 0, gap_messages = 0, dropped_bytes = 0, dropped_messages = 0;
         uint64_t tune_read = 0; // read_ at tune_start
         Time tune_start{}, wait_at = kNever, active{}, retry_at = kNever;
@@ -130,7 +131,7 @@ class ReceiveHalf {
     bool header(uint64_t at, uint64_t end, uint64_t &size, uint64_t &length) const;
     void report(ReadInfo *info, bool clear);
 
-    // -- Arrival (receive_frames.cpp) ----------------------------------------------------------
+    // -- Arrival (receive_frames.cpp) ----------------------------------------------------
     Status on_final(Core &c, uint64_t offset);
     uint64_t store(Core &c, const wire::DataFrame &f, Time now);
     Status note_starts(const wire::DataFrame &f);
@@ -149,7 +150,7 @@ class ReceiveHalf {
     void drop_oldest(Core &c);
     void tune(Core &c, Time now);
 
-    // -- Reading and credit (receive_half.cpp) -------------------------------------------------
+    // -- Reading and credit (receive_half.cpp) -------------------------------------------
     void take(Core &c, uint64_t start, uint64_t end);
     void advance_read(Core &c);
     void note_end(Core &c);
@@ -159,8 +160,8 @@ class ReceiveHalf {
     void give_credit(Core &c, uint64_t keep);
 
     uint64_t read_ = 0, highest_ = 0, limit_;
-    uint64_t credit_;  // bytes of the budget held; limit_ - read_ <= credit_
-    uint64_t window_;  // what limit_ - read_ is raised to
+    uint64_t credit_; // bytes of the budget held; limit_ - read_ <= credit_
+    uint64_t window_; // what limit_ - read_ is raised to
     std::unique_ptr<Held> held_;
     uint32_t first_window_;
     uint32_t max_message_;

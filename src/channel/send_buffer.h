@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bytes of a channel that are on their way out, by offset: a queue of extents, each a pool's
-// block with headroom before it (the frame header is written there while sealing) or memory borrowed
-// from the application. Bytes never move; an extent goes when everything in it is settled.
+// block with headroom before it (the frame header is written there while sealing) or memory
+// borrowed from the application. Bytes never move; an extent goes when everything in it is settled.
 #pragma once
 
 #include "base/ring.h"

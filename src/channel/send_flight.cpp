@@ -10,7 +10,7 @@ namespace plait::channel {
 using wire::OnLoss;
 using wire::Resend;
 
-// -- Segments ----------------------------------------------------------------------------------
+// -- Segments ----------------------------------------------------------------------------
 
 // The record that holds `offset`; the first one above if none does.
 size_t SendHalf::find_record(uint64_t offset) const {
@@ -47,7 +47,8 @@ bool SendHalf::has_data(const Core &c, Time now) const {
 void SendHalf::fill(Core &c, uint64_t start, uint64_t length, Segment &out) {
     const Flight &f = *flight_;
     out.offset = start;
-    out.length = f.buffer.parts(start, static_cast<size_t>(length), out.part, out.writable_headroom);
+    out.length =
+        f.buffer.parts(start, static_cast<size_t>(length), out.part, out.writable_headroom);
     if (c.config.messages)
         out.start = f.records[find_record(start)].start == start;
     const bool last = state_ == SendState::kFinishing && start + out.length == written_;
@@ -105,7 +106,7 @@ bool SendHalf::next_segment(Core &c, size_t max, Time now, Segment &out) {
     return true;
 }
 
-// -- Acknowledged ------------------------------------------------------------------------------
+// -- Acknowledged ------------------------------------------------------------------------
 
 void SendHalf::on_acked(Core &c, uint64_t offset, uint64_t length, bool fin) {
     if (state_ != SendState::kOpen && state_ != SendState::kFinishing)
@@ -116,7 +117,8 @@ void SendHalf::on_acked(Core &c, uint64_t offset, uint64_t length, bool fin) {
     if (start < end) {
         PLAIT_ASSERT(end <= written_ && flight_);
         uint64_t fresh = end - start;
-        for_each_inside(flight_->settled, start, end, [&](uint64_t a, uint64_t b) { fresh -= b - a; });
+        for_each_inside(flight_->settled, start, end,
+                        [&](uint64_t a, uint64_t b) { fresh -= b - a; });
         c.stats().bytes_acked += fresh;
         settle(c, start, end);
     }
@@ -158,7 +160,7 @@ void SendHalf::note_finished(Core &c) {
     c.tell(event::kFinished);
 }
 
-// -- Lost --------------------------------------------------------------------------------------
+// -- Lost --------------------------------------------------------------------------------
 
 void SendHalf::on_lost(Core &c, uint64_t offset, uint64_t length, bool fin, Time now) {
     if (state_ != SendState::kOpen && state_ != SendState::kFinishing)
@@ -234,7 +236,7 @@ void SendHalf::queue_or_give_up(Core &c, uint64_t start, uint64_t end, Time now)
     }
 }
 
-// -- Given up ----------------------------------------------------------------------------------
+// -- Given up ----------------------------------------------------------------------------
 
 void SendHalf::give_up(Core &c, uint64_t start, uint64_t end, Time now) {
     Flight &f = *flight_;
@@ -326,7 +328,8 @@ void SendHalf::expire_queued(Core &c, Time now) {
         f.resend.remove(at, end);
         f.alive.remove(at, end);
         for (const Range &d : dead)
-            if (const uint64_t a = std::max(d.start, settled_); a < d.end && !f.settled.covers(a, d.end))
+            if (const uint64_t a = std::max(d.start, settled_);
+                a < d.end && !f.settled.covers(a, d.end))
                 give_up(c, a, d.end, now);
         pos = end;
     }
@@ -359,7 +362,7 @@ void SendHalf::expire(Core &c, Time now) {
     note_finished(c);
 }
 
-// -- Suspicion and redundancy --------------------------------------------------------------------
+// -- Suspicion and redundancy ------------------------------------------------------------
 
 // The link that carries these bytes is under suspicion: send them again elsewhere, if the axes let.
 void SendHalf::on_reinject(Core &c, uint64_t offset, uint64_t length, bool fin, Time now) {
@@ -400,7 +403,7 @@ void SendHalf::on_copy(uint64_t offset, uint64_t length) {
                      [&](uint64_t a, uint64_t b) { flight_->copies.increment(a, b); });
 }
 
-// -- SKIP --------------------------------------------------------------------------------------
+// -- SKIP --------------------------------------------------------------------------------
 
 bool SendHalf::choose_serial(uint8_t &serial) {
     Flight &f = *flight_;

@@ -333,7 +333,7 @@ size_t SendHalf::take_given_up(std::span<Range> out) {
     return n;
 }
 
-// -- Credit ------------------------------------------------------------------------------------
+// -- Credit ------------------------------------------------------------------------------
 
 Status SendHalf::on_max_data(Core &c, const wire::MaxChannelDataFrame &f, Time now) {
     if (f.return_seq > return_seq_)
@@ -371,7 +371,7 @@ void SendHalf::on_credit_return_lost(Core &c) {
         c.want(control::kCreditReturn);
 }
 
-// -- Time --------------------------------------------------------------------------------------
+// -- Time --------------------------------------------------------------------------------
 
 Time SendHalf::deadline(const Core &c) const {
     if (!flight_)
@@ -384,8 +384,7 @@ Time SendHalf::deadline(const Core &c) const {
         if (sent_ < written_)
             at = std::min(at, f.records[find_record(sent_)].deadline);
     }
-    const bool quiet =
-        settled_ == written_ && f.skips.empty() && !f.reserved && f.reports.empty();
+    const bool quiet = settled_ == written_ && f.skips.empty() && !f.reserved && f.reports.empty();
     if (quiet || returnable(c))
         at = std::min(at, f.active + kIdle);
     return at;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sending direction of a channel: what the application gave, what of it is on its way, what must
-// be sent again or given up; docs/protocol.md sections 6.3 to 6.6.
+// The sending direction of a channel: what the application gave, what of it is on its way, what
+// must be sent again or given up; docs/protocol.md sections 6.3 to 6.6.
 //
 //   offsets:  0 ... settled ... sent ... written      settled <= sent <= written, and sent <= limit
 //
@@ -22,8 +22,8 @@ namespace plait::channel {
 
 inline constexpr Duration kIdle = base::seconds(1); // until credit and memory are given back
 inline constexpr uint64_t kSendBufferMin = 1024;
-inline constexpr uint64_t kSendBufferAuto = 256u << 10;    // at least, when the size is left to us
-inline constexpr uint64_t kSendBufferAutoMax = 64u << 20;  // at most
+inline constexpr uint64_t kSendBufferAuto = 256u << 10;   // at least, when the size is left to us
+inline constexpr uint64_t kSendBufferAutoMax = 64u << 20; // at most
 inline constexpr size_t kReserveMax = 65536;
 inline constexpr size_t kRecordCost = 32; // of a message or a SKIP, in the send buffer's accounts
 inline constexpr size_t kReportsMax = 64; // messages given up and not asked for yet
@@ -32,7 +32,8 @@ class SendHalf {
   public:
     SendHalf(SendState state, uint64_t limit, uint64_t max_message)
         : limit_(limit), first_limit_(static_cast<uint32_t>(std::min(limit, kWindowMax))),
-          max_message_(static_cast<uint32_t>(std::min(max_message, kMaxMessageMax))), state_(state) {}
+          max_message_(static_cast<uint32_t>(std::min(max_message, kMaxMessageMax))),
+          state_(state) {}
 
     SendState state() const { return state_; }
     bool ended() const {
@@ -48,7 +49,7 @@ class SendHalf {
     bool idle() const { return !flight_; }
     bool credit_returned() const { return return_seq_ > 0; }
 
-    // -- The application ---------------------------------------------------------------------
+    // -- The application -----------------------------------------------------------------
     Result<size_t> send(Core &c, std::span<const Bytes> parts, Time now);
     Result<MutBytes> reserve(Core &c, size_t min);
     Status commit(Core &c, size_t n, Time now);
@@ -57,7 +58,7 @@ class SendHalf {
     Status reset(Core &c, uint64_t code);
     size_t take_given_up(std::span<Range> out);
 
-    // -- Packets -----------------------------------------------------------------------------
+    // -- Packets -------------------------------------------------------------------------
     bool has_data(const Core &c, Time now) const;
     bool next_segment(Core &c, size_t max, Time now, Segment &out);
     void on_acked(Core &c, uint64_t offset, uint64_t length, bool fin);
@@ -65,7 +66,7 @@ class SendHalf {
     void on_reinject(Core &c, uint64_t offset, uint64_t length, bool fin, Time now);
     void on_copy(uint64_t offset, uint64_t length);
 
-    // -- Control frames ----------------------------------------------------------------------
+    // -- Control frames ------------------------------------------------------------------
     wire::ResetFrame reset_frame(const Core &c) const;
     wire::BlockedFrame blocked_frame(const Core &c) const { return {c.number, limit_}; }
     wire::CreditReturnFrame credit_return_frame(const Core &c) const {
@@ -86,7 +87,7 @@ class SendHalf {
     // Nothing stays, not even a reservation.
     void destroy(Core &c);
 
-    // -- Time --------------------------------------------------------------------------------
+    // -- Time ----------------------------------------------------------------------------
     Time deadline(const Core &c) const;
     // True if a loss closes the channel now.
     bool on_timer(Core &c, Time now);
@@ -104,9 +105,9 @@ class SendHalf {
     };
     struct Skip {
         uint64_t start, end, messages;
-        uint8_t serial;     // of the packet that carries it
-        bool written;       // and that packet is neither acknowledged nor lost
-        bool may_merge;     // with a neighbour: nothing of it was ever sent, or it is bytes
+        uint8_t serial; // of the packet that carries it
+        bool written;   // and that packet is neither acknowledged nor lost
+        bool may_merge; // with a neighbour: nothing of it was ever sent, or it is bytes
     };
     struct Flight {
         explicit Flight(uint64_t start) : buffer(start) {}
@@ -145,9 +146,11 @@ class SendHalf {
     void note_finished(Core &c);
     void drop_flight(Core &c);
     bool returnable(const Core &c) const;
-    bool fin_ready() const { return fin_ == Fin::kPending && sent_ == written_ && written_ <= limit_; }
+    bool fin_ready() const {
+        return fin_ == Fin::kPending && sent_ == written_ && written_ <= limit_;
+    }
 
-    // -- In flight (send_flight.cpp) ---------------------------------------------------------
+    // -- In flight (send_flight.cpp) -----------------------------------------------------
     size_t find_record(uint64_t offset) const;
     uint64_t boundary(const Core &c, uint64_t offset) const;
     void fill(Core &c, uint64_t start, uint64_t length, Segment &out);

@@ -2,8 +2,8 @@
 // Who sends next: strict classes (0 first), and inside a class shares by weight. Start-time fair
 // queueing: each channel has a virtual time that advances by bytes / weight as it sends, the lowest
 // goes next, and one that was idle joins at the present, not in the past. So a channel with
-// a small message waits for at most one packet of the bulk beside it, in whatever crowd. The queue is
-// an intrusive pairing heap: no memory, O(log n) a step, O(1) with a single channel.
+// a small message waits for at most one packet of the bulk beside it, in whatever crowd. The queue
+// is an intrusive pairing heap: no memory, O(log n) a step, O(1) with a single channel.
 #pragma once
 
 #include "channel/channel.h"

@@ -4,12 +4,10 @@
 namespace plait::channel {
 
 namespace {
-template <class... S>
-constexpr uint8_t set_of(S... states) {
+template <class... S> constexpr uint8_t set_of(S... states) {
     return static_cast<uint8_t>(((1u << static_cast<unsigned>(states)) | ... | 0u));
 }
-template <class S, size_t n>
-bool allowed(const uint8_t (&table)[n], S from, S to) {
+template <class S, size_t n> bool allowed(const uint8_t (&table)[n], S from, S to) {
     return table[static_cast<size_t>(from)] >> static_cast<unsigned>(to) & 1;
 }
 
@@ -21,12 +19,12 @@ constexpr uint8_t kPhases[] = {
     0,                                     // refused
 };
 constexpr uint8_t kSendStates[] = {
-    0,                                                                         // none
-    set_of(SendState::kFinishing, SendState::kResetting, SendState::kReset),   // open
-    set_of(SendState::kFinished, SendState::kResetting, SendState::kReset),    // finishing
-    0,                                                                         // finished
-    set_of(SendState::kReset),                                                 // resetting
-    0,                                                                         // reset
+    0,                                                                       // none
+    set_of(SendState::kFinishing, SendState::kResetting, SendState::kReset), // open
+    set_of(SendState::kFinished, SendState::kResetting, SendState::kReset),  // finishing
+    0,                                                                       // finished
+    set_of(SendState::kReset),                                               // resetting
+    0,                                                                       // reset
 };
 constexpr uint8_t kReceiveStates[] = {
     0, // none
@@ -54,7 +52,8 @@ const char *to_string(Phase p) {
     return kNames[static_cast<size_t>(p)];
 }
 const char *to_string(SendState s) {
-    constexpr const char *kNames[] = {"none", "open", "finishing", "finished", "resetting", "reset"};
+    constexpr const char *kNames[] = {"none",     "open",      "finishing",
+                                      "finished", "resetting", "reset"};
     return kNames[static_cast<size_t>(s)];
 }
 const char *to_string(ReceiveState s) {

@@ -15,18 +15,18 @@ namespace plait::channel {
 // What the application is to be told. Each bit is pending at most once; take_events() takes all.
 using EventSet = uint32_t;
 namespace event {
-inline constexpr EventSet kReadable = 1u << 0;    // something more can be read
-inline constexpr EventSet kWritable = 1u << 1;    // room again after PLAIT_E_AGAIN, and once at first
-inline constexpr EventSet kAccepted = 1u << 2;    // the peer took the channel
-inline constexpr EventSet kRefused = 1u << 3;     // the peer did not
-inline constexpr EventSet kPeerReset = 1u << 4;   // the peer's direction ended at once
+inline constexpr EventSet kReadable = 1u << 0;  // something more can be read
+inline constexpr EventSet kWritable = 1u << 1;  // room again after PLAIT_E_AGAIN, and once at first
+inline constexpr EventSet kAccepted = 1u << 2;  // the peer took the channel
+inline constexpr EventSet kRefused = 1u << 3;   // the peer did not
+inline constexpr EventSet kPeerReset = 1u << 4; // the peer's direction ended at once
 inline constexpr EventSet kPeerStopped = 1u << 5; // the peer wants no more of ours
 inline constexpr EventSet kEnd = 1u << 6;         // all up to the peer's FIN is here or skipped
-inline constexpr EventSet kFinished = 1u << 7;    // all of ours and our FIN acknowledged or given up
-inline constexpr EventSet kGivenUp = 1u << 8;     // something sent was given up: see Stats
-inline constexpr EventSet kGap = 1u << 9;         // something will not come (on loss: tell), or was
-                                                  // dropped: see ReadInfo and Stats
-inline constexpr EventSet kClosed = 1u << 10;     // both directions ended; nothing follows
+inline constexpr EventSet kFinished = 1u << 7; // all of ours and our FIN acknowledged or given up
+inline constexpr EventSet kGivenUp = 1u << 8;  // something sent was given up: see Stats
+inline constexpr EventSet kGap = 1u << 9;      // something will not come (on loss: tell), or was
+                                               // dropped: see ReadInfo and Stats
+inline constexpr EventSet kClosed = 1u << 10;  // both directions ended; nothing follows
 } // namespace event
 
 // Control frames of a channel, in the low 9 bits. What write_control() gives out also carries, in
@@ -77,15 +77,15 @@ struct ReadInfo {
 };
 
 struct Stats {
-    uint64_t bytes_sent = 0;    // taken from the application
-    uint64_t bytes_acked = 0;   // of these, in the peer's engine
-    uint64_t bytes_resent = 0;  // sent again
+    uint64_t bytes_sent = 0;   // taken from the application
+    uint64_t bytes_acked = 0;  // of these, in the peer's engine
+    uint64_t bytes_resent = 0; // sent again
     uint64_t bytes_given_up = 0;
-    uint64_t bytes_received = 0; // each counted once
-    uint64_t bytes_read = 0;     // taken by the application
+    uint64_t bytes_received = 0;  // each counted once
+    uint64_t bytes_read = 0;      // taken by the application
     uint64_t bytes_duplicate = 0; // received again, or too late
-    uint64_t bytes_dropped = 0;  // by drop-oldest
-    uint64_t bytes_missing = 0;  // in the gaps
+    uint64_t bytes_dropped = 0;   // by drop-oldest
+    uint64_t bytes_missing = 0;   // in the gaps
     uint64_t bytes_discarded = 0; // received, and thrown away by RESET, STOP or SKIP
     uint64_t messages_sent = 0, messages_received = 0, messages_read = 0;
     uint64_t messages_lost = 0;    // sent, and given up
@@ -102,7 +102,7 @@ enum class Phase : uint8_t {
     kRefused, // by either side: nothing moves any more
 };
 enum class SendState : uint8_t {
-    kNone,      // one-way, the other way
+    kNone, // one-way, the other way
     kOpen,
     kFinishing, // finish() was called; not everything is acknowledged
     kFinished,
@@ -116,7 +116,7 @@ enum class ReceiveState : uint8_t {
     kEnded,     // everything up to it was read, skipped or dropped
     kStopping,  // STOP was sent; what comes is thrown away until the peer ends its direction
     kStopped,
-    kReset,     // by the peer
+    kReset, // by the peer
 };
 const char *to_string(Phase);
 const char *to_string(SendState);

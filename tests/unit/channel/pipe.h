@@ -52,7 +52,8 @@ class Stream {
         if (!config_.deadlines())
             return;
         for (size_t i = find(offset); i < items_.size() && items_[i].offset < offset + length; i++)
-            if (now >= items_[i].sent + base::micros(static_cast<int64_t>(config_.resend_parameter)))
+            if (now >=
+                items_[i].sent + base::micros(static_cast<int64_t>(config_.resend_parameter)))
                 fail("sent after its deadline");
     }
     // The peer's application read this.
@@ -159,8 +160,9 @@ class Stream {
 class World {
   public:
     World(Config config, Line line, uint64_t seed, uint64_t window = 16384)
-        : config_(config), line_(line), random_(seed), pair_(windowed(config, window), window),
-          stream_{Stream(config, seed), Stream(config, seed + 1)} {
+        : config_(config), line_(line), random_(seed),
+          pair_(windowed(config, window), window), stream_{Stream(config, seed),
+                                                           Stream(config, seed + 1)} {
         pair_.a.memory.budget.set_bdp(65536);
         pair_.z.memory.budget.set_bdp(65536);
         for (Side *s : {&pair_.a, &pair_.z})
@@ -239,10 +241,22 @@ class World {
             if (side(static_cast<int>(e.what))->deadline() <= now_)
                 note(side(static_cast<int>(e.what))->on_timer(now_));
             break;
-        case Kind::kArrive: touched[0] = 1 - packets_[e.what].from; arrive(e.what); break;
-        case Kind::kAck: touched[0] = packets_[e.what].from; acked(e.what); break;
-        case Kind::kLost: touched[0] = packets_[e.what].from; lost(e.what); break;
-        case Kind::kSuspect: touched[0] = packets_[e.what].from; suspect(e.what); break;
+        case Kind::kArrive:
+            touched[0] = 1 - packets_[e.what].from;
+            arrive(e.what);
+            break;
+        case Kind::kAck:
+            touched[0] = packets_[e.what].from;
+            acked(e.what);
+            break;
+        case Kind::kLost:
+            touched[0] = packets_[e.what].from;
+            lost(e.what);
+            break;
+        case Kind::kSuspect:
+            touched[0] = packets_[e.what].from;
+            suspect(e.what);
+            break;
         }
         pair_.a->check_invariants();
         pair_.z->check_invariants();
@@ -374,7 +388,7 @@ class World {
         return true;
     }
 
-    // -- The line ------------------------------------------------------------------------------
+    // -- The line ------------------------------------------------------------------------
     void pump(int i) {
         Channel &c = *side(i);
         while (outstanding_[i] < line_.in_flight && c.wants_to_send(now_)) {
@@ -384,7 +398,9 @@ class World {
             base::Writer w(p.frames);
             c.write_control(w, p.set);
             Segment s;
-            while (w.left() > 30 && c.next_segment(std::min<size_t>(w.left() - 20, 1 + random_.below(line_.mtu)), now_, s)) {
+            while (w.left() > 30 &&
+                   c.next_segment(std::min<size_t>(w.left() - 20, 1 + random_.below(line_.mtu)),
+                                  now_, s)) {
                 write_data(w, s);
                 stream_[i].transmitted(s.offset, s.length, now_);
                 p.data.push_back({s.offset, s.length, s.fin});
@@ -418,8 +434,9 @@ class World {
         wire::write(w, wire::DataFrame{s.offset, bytes, s.fin, s.start}, true);
     }
     Time later() {
-        return now_ + base::micros(line_.delay_us + static_cast<int64_t>(random_.below(
-                                                        static_cast<uint64_t>(line_.jitter_us) + 1)));
+        return now_ +
+               base::micros(line_.delay_us + static_cast<int64_t>(random_.below(
+                                                 static_cast<uint64_t>(line_.jitter_us) + 1)));
     }
     void transmit(const Packet &p) {
         const size_t id = packets_.size();
@@ -481,7 +498,8 @@ class World {
             Channel &c = *side(i);
             char line[300];
             std::snprintf(line, sizeof line,
-                          "; %c: %s/%s, written %llu queued %llu unacked %llu limit %llu, read %llu unread %llu "
+                          "; %c: %s/%s, written %llu queued %llu unacked %llu limit %llu, read "
+                          "%llu unread %llu "
                           "limit %llu, pending %x",
                           i ? 'z' : 'a', to_string(c.send_state()), to_string(c.receive_state()),
                           static_cast<unsigned long long>(c.written()),

@@ -32,7 +32,9 @@ struct Random {
 };
 
 inline constexpr Time kStart{1'000'000};
-inline Time at_ms(uint64_t ms) { return kStart + base::millis(static_cast<int64_t>(ms)); }
+inline Time at_ms(uint64_t ms) {
+    return kStart + base::millis(static_cast<int64_t>(ms));
+}
 
 struct Memory {
     Pools pools;
@@ -113,8 +115,7 @@ struct Pair {
     struct Handler {
         Channel &to;
         Time now;
-        template <class F>
-        Status on(const F &f) {
+        template <class F> Status on(const F &f) {
             if constexpr (requires { to.on(f, now); })
                 return to.on(f, now);
             else
@@ -184,8 +185,8 @@ inline Segment next(Channel &c, Time now = kStart, size_t max = 1200) {
 inline bool same(std::string_view a, std::string_view b) {
     if (a == b)
         return true;
-    print_error("\"%.*s\" is not \"%.*s\"\n", static_cast<int>(a.size() > 60 ? 60 : a.size()), a.data(),
-                static_cast<int>(b.size() > 60 ? 60 : b.size()), b.data());
+    print_error("\"%.*s\" is not \"%.*s\"\n", static_cast<int>(a.size() > 60 ? 60 : a.size()),
+                a.data(), static_cast<int>(b.size() > 60 ? 60 : b.size()), b.data());
     return false;
 }
 

@@ -116,7 +116,8 @@ void test_budget_promise_and_share_are_kept(void **) {
 }
 
 void test_state_tables_no_way_back(void **) {
-    assert_true(may_follow(Phase::kOpening, Phase::kOpen) && !may_follow(Phase::kOpen, Phase::kOffered));
+    assert_true(may_follow(Phase::kOpening, Phase::kOpen) &&
+                !may_follow(Phase::kOpen, Phase::kOffered));
     assert_true(may_follow(SendState::kOpen, SendState::kFinishing));
     assert_false(may_follow(SendState::kFinished, SendState::kResetting));
     assert_false(may_follow(ReceiveState::kEnded, ReceiveState::kReset));

@@ -124,7 +124,8 @@ void test_budget_many_channels_never_exceed_it_and_all_go_on(void **) {
             ControlSet set = 0;
             a[i]->write_control(w, set);
             z[i]->write_control(w, set);
-            a[i]->on(wire::MaxChannelDataFrame{a[i]->number(), z[i]->receive_limit(), 0}, at_ms(ms));
+            a[i]->on(wire::MaxChannelDataFrame{a[i]->number(), z[i]->receive_limit(), 0},
+                     at_ms(ms));
         }
         assert_true(memory.pools.in_use() <= 300000 + 50 * 2 * 4096);
     }
@@ -151,7 +152,8 @@ void test_large_messages_at_once_take_turns_for_the_memory(void **) {
     std::string message("\x80\x00\xea\x60", 4); // 60,000
     message += bytes_of(60000);
     for (auto &c : z)
-        assert_true(c->on(wire::DataFrame{0, base::bytes_of(message).first(4096), false, true}, kStart) == PLAIT_OK);
+        assert_true(c->on(wire::DataFrame{0, base::bytes_of(message).first(4096), false, true},
+                          kStart) == PLAIT_OK);
     // One has credit for all of it, the others none beyond their window, and ask again.
     int whole = 0;
     for (auto &c : z) {
@@ -165,7 +167,9 @@ void test_large_messages_at_once_take_turns_for_the_memory(void **) {
         for (auto &c : z) {
             if (c->receive_limit() != 60004 || c->receive_state() == ReceiveState::kEnded)
                 continue;
-            assert_true(c->on(wire::DataFrame{4096, base::bytes_of(message).subspan(4096), true, false}, now) == PLAIT_OK);
+            assert_true(
+                c->on(wire::DataFrame{4096, base::bytes_of(message).subspan(4096), true, false},
+                      now) == PLAIT_OK);
             assert_true(read(*c).size() == 60000);
         }
         now = now + kCreditRetry;

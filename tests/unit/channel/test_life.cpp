@@ -34,13 +34,15 @@ void test_refuse_ends_both_sides_with_the_code(void **) {
     assert_false(p.z->done());
     assert_true(p.carry_control(p.z, p.a, kStart) == control::kRefuse);
     assert_true(p.z->done() && p.a->done());
-    assert_true((p.a->take_events() & (event::kRefused | event::kClosed)) == (event::kRefused | event::kClosed));
+    assert_true((p.a->take_events() & (event::kRefused | event::kClosed)) ==
+                (event::kRefused | event::kClosed));
     assert_true(p.a->send_code() == 42);
     assert_true(status_of(send(*p.a, "x")) == PLAIT_E_REFUSED);
     ReadInfo info;
     assert_true(same(read(*p.a, &info), "<PLAIT_E_REFUSED>") && info.code == 42);
     assert_true(p.z.memory.budget.used() == 0 && p.a.memory.budget.used() == 0);
-    assert_true(p.z->on(wire::DataFrame{1000, base::bytes_of("late"), false, false}, kStart) == PLAIT_OK);
+    assert_true(p.z->on(wire::DataFrame{1000, base::bytes_of("late"), false, false}, kStart) ==
+                PLAIT_OK);
 }
 
 void test_half_close_the_other_direction_goes_on(void **) {
@@ -76,7 +78,8 @@ void test_reset_ends_one_direction_with_its_code(void **) {
     ReadInfo info;
     assert_true(same(read(*p.z, &info), "<PLAIT_E_RESET>") && info.code == 9);
     assert_true(status_of(send(*p.a, "x")) == PLAIT_E_RESET);
-    assert_true(p.a->send_state() == SendState::kReset && p.z->receive_state() == ReceiveState::kReset);
+    assert_true(p.a->send_state() == SendState::kReset &&
+                p.z->receive_state() == ReceiveState::kReset);
     assert_true(send(*p.z, "still").ok());
     p.carry_all(kStart);
     assert_true(same(read(*p.a), "still"));
@@ -132,7 +135,8 @@ void test_control_channel_is_open_at_once_and_takes_no_channel_frames(void **) {
     Channel c(s, memory.pools, memory.budget);
     assert_true(c.accepted() && c.pending_control() == 0);
     assert_true(send(c, "record").ok() && c.has_data(kStart));
-    assert_true(c.on(wire::DataFrame{0, base::bytes_of("hello"), false, false}, kStart) == PLAIT_OK);
+    assert_true(c.on(wire::DataFrame{0, base::bytes_of("hello"), false, false}, kStart) ==
+                PLAIT_OK);
     assert_true(same(read(c), "hello"));
     assert_true(c.on(wire::ResetFrame{{0}, 1, 5}, kStart) == PLAIT_E_PROTOCOL);
     assert_true(c.on(wire::StopFrame{{0}, 1}, kStart) == PLAIT_E_PROTOCOL);

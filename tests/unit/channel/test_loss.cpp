@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each way to lose something, one at a time: how often it is resent, when it is given up, who hears.
+// Each way to lose something, one at a time: how often it is resent, when it is given up, who
+// hears.
 #include "support.h"
 
 using namespace test;

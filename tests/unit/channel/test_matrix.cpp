@@ -64,7 +64,11 @@ std::vector<std::pair<const char *, Line>> all_lines() {
     tiny = lossy;
     tiny.mtu = 64;
     tiny.in_flight = 200;
-    return {{"clean", clean}, {"lossy", lossy}, {"awful", awful}, {"redundant", redundant}, {"tiny", tiny}};
+    return {{"clean", clean},
+            {"lossy", lossy},
+            {"awful", awful},
+            {"redundant", redundant},
+            {"tiny", tiny}};
 }
 
 uint64_t first_seed() {
@@ -85,8 +89,8 @@ void run_matrix(bool lazy, uint64_t window, bool one_way, int seeds) {
                 w.may_close = c.on_loss == OnLoss::kClose;
                 const std::string error = w.run(60);
                 if (!error.empty()) {
-                    print_error("%s, %s line, seed %llu, at %.3f s: %s\n", name_of(c).c_str(), line_name,
-                                static_cast<unsigned long long>(seed),
+                    print_error("%s, %s line, seed %llu, at %.3f s: %s\n", name_of(c).c_str(),
+                                line_name, static_cast<unsigned long long>(seed),
                                 static_cast<double>((w.now() - kStart).us) * 1e-6, error.c_str());
                     assert_true(false);
                 }

@@ -6,15 +6,16 @@ using namespace test;
 
 namespace {
 
-Status data(Channel &c, uint64_t offset, std::string_view bytes, bool start = true, bool fin = false,
-            Time now = kStart) {
+Status data(Channel &c, uint64_t offset, std::string_view bytes, bool start = true,
+            bool fin = false, Time now = kStart) {
     return c.on(wire::DataFrame{offset, base::bytes_of(bytes), fin, start}, now);
 }
 
 void test_message_sizes_around_each_border_arrive_whole(void **) {
     for (const Config &c : {messages(), datagram(), sequenced(), unordered_messages()}) {
         Pair p(c, 1u << 20);
-        for (const size_t n : {0, 1, 63, 64, 959, 960, 1023, 1024, 4095, 4096, 16383, 16384, 65535, 65536, 300000}) {
+        for (const size_t n :
+             {0, 1, 63, 64, 959, 960, 1023, 1024, 4095, 4096, 16383, 16384, 65535, 65536, 300000}) {
             const std::string text = bytes_of(n);
             assert_true(send(*p.a, text).ok());
             p.carry_all(kStart);
@@ -101,7 +102,8 @@ void test_unordered_message_is_read_before_an_older_incomplete_one(void **) {
     assert_true(send(*p.a, bytes_of(2000, 'A')).ok());
     assert_true(send(*p.a, "later").ok());
     const Segment one = next(*p.a), two = next(*p.a), three = next(*p.a);
-    assert_true(one.start && !two.start && three.start); // no frame leaves a message from its middle
+    assert_true(one.start && !two.start &&
+                three.start); // no frame leaves a message from its middle
     assert_true(Pair::deliver(three, *p.z, kStart) == PLAIT_OK);
     assert_true(same(read(*p.z), "later"));
     assert_true(Pair::deliver(two, *p.z, kStart) == PLAIT_OK);
@@ -184,8 +186,14 @@ void test_message_longer_than_allowed_is_a_violation(void **) {
 void test_message_cut_by_fin_is_a_violation(void **) {
     for (const Config &c : {messages(), datagram()}) {
         Pair p(c), q(c), r(c);
-        assert_true(data(*p.z, 0, "\x05" "abc", true, true) == PLAIT_E_PROTOCOL);
-        assert_true(data(*q.z, 0, "\x05" "abc", true, false) == PLAIT_OK);
+        assert_true(data(*p.z, 0,
+                         "\x05"
+                         "abc",
+                         true, true) == PLAIT_E_PROTOCOL);
+        assert_true(data(*q.z, 0,
+                         "\x05"
+                         "abc",
+                         true, false) == PLAIT_OK);
         const Status s = data(*q.z, 4, "", false, true);
         assert_true(s == PLAIT_E_PROTOCOL);
     }
@@ -195,18 +203,24 @@ void test_message_cut_by_fin_is_a_violation(void **) {
 
 void test_start_inside_a_message_is_a_violation(void **) {
     Pair p(datagram());
-    assert_true(data(*p.z, 0, "\x09" "abc") == PLAIT_OK);
+    assert_true(data(*p.z, 0,
+                     "\x09"
+                     "abc") == PLAIT_OK);
     assert_true(data(*p.z, 6, "\x01x") == PLAIT_E_PROTOCOL);
     Pair q(datagram());
     assert_true(data(*q.z, 6, "\x01x") == PLAIT_OK);
-    assert_true(data(*q.z, 0, "\x09" "abc") == PLAIT_E_PROTOCOL);
+    assert_true(data(*q.z, 0,
+                     "\x09"
+                     "abc") == PLAIT_E_PROTOCOL);
     Pair s(stream());
     assert_true(data(*s.z, 0, "abc") == PLAIT_E_PROTOCOL);
     // Over bytes that were read as another message: it is never whole.
     Pair r(unordered_messages());
     assert_true(data(*r.z, 6, "\x01x") == PLAIT_OK);
     assert_true(same(read(*r.z), "x"));
-    assert_true(data(*r.z, 0, "\x09" "abcdefghi") == PLAIT_OK);
+    assert_true(data(*r.z, 0,
+                     "\x09"
+                     "abcdefghi") == PLAIT_OK);
     assert_true(same(read(*r.z), "<PLAIT_E_AGAIN>"));
 }
 

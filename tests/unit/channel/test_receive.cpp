@@ -6,7 +6,8 @@ using namespace test;
 
 namespace {
 
-Status data(Channel &c, uint64_t offset, std::string_view bytes, bool fin = false, bool start = false) {
+Status data(Channel &c, uint64_t offset, std::string_view bytes, bool fin = false,
+            bool start = false) {
     return c.on(wire::DataFrame{offset, base::bytes_of(bytes), fin, start}, kStart);
 }
 
@@ -73,7 +74,8 @@ void test_skip_where_it_must_not_be_is_a_violation(void **) {
     assert_true(reliable.z->on(wire::SkipFrame{{2}, 0, 1, 1}, kStart) == PLAIT_E_PROTOCOL);
     assert_true(p.z->on(wire::SkipFrame{{2}, 0, 0, 0}, kStart) == PLAIT_E_MALFORMED);
     assert_true(p.z->on(wire::SkipFrame{{2}, 65536, 1, 1}, kStart) == PLAIT_E_FLOW_CONTROL);
-    assert_true(p.z->on(wire::SkipFrame{{2}, 1, (uint64_t{1} << 62) - 1, 1}, kStart) == PLAIT_E_MALFORMED);
+    assert_true(p.z->on(wire::SkipFrame{{2}, 1, (uint64_t{1} << 62) - 1, 1}, kStart) ==
+                PLAIT_E_MALFORMED);
     assert_true(p.z->on(wire::SkipFrame{{2}, 0, ~uint64_t{0}, 1}, kStart) == PLAIT_E_MALFORMED);
     assert_true(data(*p.z, 100, "", true) == PLAIT_OK);
     assert_true(p.z->on(wire::SkipFrame{{2}, 99, 2, 1}, kStart) == PLAIT_E_PROTOCOL);
@@ -118,7 +120,8 @@ void test_credit_frames_that_lie_are_violations(void **) {
     assert_true(p.a->on(wire::MaxChannelDataFrame{{2}, 1 << 20, 1}, kStart) == PLAIT_E_PROTOCOL);
     assert_true(data(*p.z, 0, "hello") == PLAIT_OK);
     assert_true(p.z->on(wire::CreditReturnFrame{{2}, 1, 4}, kStart) == PLAIT_E_PROTOCOL);
-    assert_true(p.z->on(wire::CreditReturnFrame{{2}, uint64_t{1} << 40, 9}, kStart) == PLAIT_E_PROTOCOL);
+    assert_true(p.z->on(wire::CreditReturnFrame{{2}, uint64_t{1} << 40, 9}, kStart) ==
+                PLAIT_E_PROTOCOL);
 }
 
 void test_scattered_bytes_cost_no_more_than_the_window(void **) {
@@ -133,7 +136,8 @@ void test_scattered_bytes_cost_no_more_than_the_window(void **) {
             taken += s == PLAIT_OK;
             p.z->check_invariants();
         }
-        assert_true(s == PLAIT_E_AGAIN); // the bound on ranges; not acknowledged, so not lost for good
+        assert_true(s ==
+                    PLAIT_E_AGAIN); // the bound on ranges; not acknowledged, so not lost for good
         assert_true(taken <= 4096);
         assert_true(p.z->memory() <= 65536 + 2 * 4096);
         // What fills a hole is taken still.
@@ -153,7 +157,8 @@ void test_small_message_does_not_pin_a_large_block(void **) {
 void test_garbage_frames_random_never_break_an_invariant(void **) {
     Random random(20240917);
     print_message("seed 20240917\n");
-    const Config configs[] = {stream(), messages(), datagram(), sequenced(), telemetry(1), unordered_messages()};
+    const Config configs[] = {stream(),    messages(),   datagram(),
+                              sequenced(), telemetry(1), unordered_messages()};
     for (int round = 0; round < 300; round++) {
         Config c = configs[round % 6];
         c.window = 8192;
@@ -168,16 +173,27 @@ void test_garbage_frames_random_never_break_an_invariant(void **) {
                 b = static_cast<uint8_t>(random.chance(0.7) ? random.below(40) : random.next());
             const auto len = static_cast<size_t>(end - offset);
             switch (random.below(12)) {
-            case 0: s = p.z->on(wire::SkipFrame{{2}, offset, end - offset, random.below(3)}, now); break;
+            case 0:
+                s = p.z->on(wire::SkipFrame{{2}, offset, end - offset, random.below(3)}, now);
+                break;
             case 1: s = p.z->on(wire::BlockedFrame{{2}, offset}, now); break;
-            case 2: s = random.chance(0.1) ? p.z->on(wire::CreditReturnFrame{{2}, random.below(3), end + 8000}, now) : s; break;
-            case 3: s = random.chance(0.05) ? p.z->on(wire::ResetFrame{{2}, 1, end}, now) : s; break;
+            case 2:
+                s = random.chance(0.1)
+                        ? p.z->on(wire::CreditReturnFrame{{2}, random.below(3), end + 8000}, now)
+                        : s;
+                break;
+            case 3:
+                s = random.chance(0.05) ? p.z->on(wire::ResetFrame{{2}, 1, end}, now) : s;
+                break;
             case 4: s = p.z->on_timer(now); break;
             case 5:
             case 6: read(*p.z); break;
             default:
-                s = p.z->on(wire::DataFrame{offset, {bytes, len}, random.chance(0.01),
-                                            c.messages && random.chance(0.5)}, now);
+                s = p.z->on(wire::DataFrame{offset,
+                                            {bytes, len},
+                                            random.chance(0.01),
+                                            c.messages && random.chance(0.5)},
+                            now);
             }
             p.z->check_invariants();
         }

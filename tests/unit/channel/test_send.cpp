@@ -46,8 +46,9 @@ void test_segment_across_extents_has_two_parts_and_headroom(void **) {
     Pair p(stream());
     // The borrowed piece ends the first block and begins a second.
     assert_true(send(*p.a, "begin").ok());
-    assert_true(p.a->send_owned(base::bytes_of("middle"), [](void *, const void *, size_t) {}, nullptr,
-                                kStart) == PLAIT_OK);
+    assert_true(p.a->send_owned(
+                    base::bytes_of("middle"), [](void *, const void *, size_t) {}, nullptr,
+                    kStart) == PLAIT_OK);
     assert_true(send(*p.a, "end").ok());
     Segment s = next(*p.a);
     assert_true(same(text(s), "beginmiddle"));
@@ -163,7 +164,9 @@ void test_reserve_open_at_destruction_leaks_nothing(void **) {
 
 struct Counted {
     int released = 0;
-    static void release(void *user, const void *, size_t) { static_cast<Counted *>(user)->released++; }
+    static void release(void *user, const void *, size_t) {
+        static_cast<Counted *>(user)->released++;
+    }
 };
 
 void test_owned_every_ending_releases_exactly_once(void **) {
@@ -177,12 +180,15 @@ void test_owned_every_ending_releases_exactly_once(void **) {
                         PLAIT_OK);
             Segment s;
             switch (ending) {
-            case 0: p.carry_all(kStart); break;                     // acknowledged
-            case 1: assert_true(a.reset(1) == PLAIT_OK); break;     // reset
-            case 2: a.on(wire::StopFrame{{2}, 1}, kStart); break;   // stopped by the peer
-            case 3: break;                                          // destroyed
-            case 4: s = next(a); a.on_lost(0, s.length, false, kStart); break;
-            case 5:                                                 // given up
+            case 0: p.carry_all(kStart); break;                   // acknowledged
+            case 1: assert_true(a.reset(1) == PLAIT_OK); break;   // reset
+            case 2: a.on(wire::StopFrame{{2}, 1}, kStart); break; // stopped by the peer
+            case 3: break;                                        // destroyed
+            case 4:
+                s = next(a);
+                a.on_lost(0, s.length, false, kStart);
+                break;
+            case 5: // given up
                 s = next(a);
                 a.on_lost(0, s.length, false, kStart);
                 p.a.memory.run_releases();
@@ -211,12 +217,14 @@ void test_owned_refused_call_keeps_the_memory_with_the_caller(void **) {
     p.carry_all(kStart);
     assert_true(counted.released == 0);
     // Half the buffer and more goes through when there is room for nothing beside it.
-    assert_true(p.a->send_owned(base::bytes_of(text), Counted::release, &counted, kStart) == PLAIT_OK);
+    assert_true(p.a->send_owned(base::bytes_of(text), Counted::release, &counted, kStart) ==
+                PLAIT_OK);
 }
 
 void test_gather_joins_the_parts_of_one_message(void **) {
     Pair p(messages());
-    const Bytes parts[] = {base::bytes_of("one "), {}, base::bytes_of("two "), base::bytes_of("three")};
+    const Bytes parts[] = {
+        base::bytes_of("one "), {}, base::bytes_of("two "), base::bytes_of("three")};
     const auto r = p.a->send(parts, kStart);
     assert_true(r.ok() && *r == 13);
     p.carry_all(kStart);
