@@ -19,6 +19,8 @@ class AppQueue {
     bool empty() const { return head_ == bytes_.size(); }
     // Bytes of the datagrams that wait.
     size_t size() const { return waiting_; }
+    // Bytes of memory in use, read ones included.
+    size_t held() const { return bytes_.size(); }
     // One datagram always fits, so that any limit works with any MTU.
     bool has_room(size_t n) const { return waiting_ == 0 || waiting_ + n <= limit_; }
 

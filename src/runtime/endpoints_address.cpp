@@ -84,11 +84,11 @@ std::string Endpoints::address_text(uint64_t endpoint, const plait_addr &addr) c
 bool Endpoints::parse_address(const Endpoint &h, const std::string &address,
                               plait_addr &out) const {
     out = {};
-    // The URI of the line itself, or nothing but the scheme: its other end.
+    // A line is meant by its own URI, or by nothing but the scheme; by another's not.
     const std::string_view place = place_of(address);
     const bool is_line = transport_info(h, nullptr).flags & PLAIT_INFO_POINT_TO_POINT;
-    if (is_line && (place.empty() || place == place_of(h.uri)))
-        return true;
+    if (is_line)
+        return place.empty() || place == place_of(h.uri);
     if (h.output) {
         const std::string_view name = place_of(h.uri);
         return place.starts_with(name) && place.size() > name.size() + 1 &&
@@ -136,8 +136,8 @@ Result<Target> Endpoints::resolve(const std::string &address, uint64_t endpoint)
     if (best_points >= 0)
         return best;
     if (any)
-        return Error{
-            fail(PLAIT_E_ADDRESS, "%s: not an address of this transport", address.c_str())};
+        return Error{fail(PLAIT_E_ADDRESS, "%s: not an address that an open endpoint can reach",
+                          address.c_str())};
     return Error{fail(PLAIT_E_NO_LINK,
                       "%s: no %.*s endpoint is open (plait_endpoint_open comes first)",
                       address.c_str(), static_cast<int>(scheme.size()), scheme.data())};

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <exception>
 
 namespace plait::runtime {
 
@@ -62,11 +63,13 @@ Worker::~Worker() {
     run_releases(lock);
 }
 
-Worker::Call::Call(Worker &worker) : worker_(worker), lock_(worker.mutex_), now_(monotonic_now()) {}
+Worker::Call::Call(Worker &worker)
+    : worker_(worker), lock_(worker.mutex_), now_(monotonic_now()),
+      exceptions_(std::uncaught_exceptions()) {}
 
-Worker::Call::~Call() {
+Worker::Call::~Call() noexcept(false) {
     worker_.stuck_ = false;
-    if (worker_.in_callback())
+    if (worker_.in_callback() || std::uncaught_exceptions() != exceptions_)
         return;
     worker_.settle(now_);
     worker_.alert(now_);

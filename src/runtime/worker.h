@@ -53,7 +53,8 @@ class Worker final : private Sink {
     class Call {
       public:
         explicit Call(Worker &worker);
-        ~Call();
+        // May throw when memory runs out; the caller's guard takes it.
+        ~Call() noexcept(false);
         Call(const Call &) = delete;
         Call &operator=(const Call &) = delete;
         node::Node &node() { return *worker_.node_; }
@@ -67,6 +68,7 @@ class Worker final : private Sink {
         Worker &worker_;
         std::unique_lock<std::mutex> lock_;
         Time now_;
+        int exceptions_; // on their way when it began
     };
 
     // Under the lock: a connection that the application was given, to be ended with the node.

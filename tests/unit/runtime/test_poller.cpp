@@ -201,10 +201,13 @@ void test_epoll_descriptor_covers_input_wakes_and_alarms(void **state) {
     assert_true(is_readable(*fd));
     assert_int_equal(f.events_for(kWakerTag), PLAIT_POLL_READ);
     assert_false(is_readable(*fd));
-    f.poller->set_alarm(monotonic_now() + base::millis(1));
-    assert_true(is_readable(*fd, 1000));
-    assert_int_equal(f.events_for(kAlarmTag), PLAIT_POLL_READ);
-    assert_false(is_readable(*fd));
+    const Time soon = monotonic_now() + base::millis(1);
+    for (int i = 0; i < 2; i++) { // once more at the same time, which is past then
+        f.poller->set_alarm(soon);
+        assert_true(is_readable(*fd, 1000));
+        assert_int_equal(f.events_for(kAlarmTag), PLAIT_POLL_READ);
+        assert_false(is_readable(*fd));
+    }
     f.poller->set_alarm(monotonic_now() + base::seconds(1000));
     f.poller->set_alarm(kNever);
     assert_false(is_readable(*fd));
