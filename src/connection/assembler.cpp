@@ -66,6 +66,10 @@ void Assembler::park_from(size_t first) {
     if (!endpoint_->up)
         return;
     endpoint_->blocked = true;
+    // Whoever asks before it builds has nothing for a full endpoint; handshake messages do come, and are
+    // repeated anyway.
+    const size_t room = kMaxParked - std::min(kMaxParked, endpoint_->parked.size());
+    count_ = std::min(count_, first + room);
     for (size_t i = first; i < count_; i++) {
         const plait_datagram &d = v_[i];
         link::ParkedDatagram p;

@@ -24,6 +24,7 @@ class Assembler {
     static constexpr size_t kArena = 128 * 1024;
     static constexpr size_t kMaxDatagram = 65'527;
     static constexpr size_t kMaxBatch = 64; // runs
+    static constexpr size_t kMaxParked = 2 * kMaxBatch; // runs, on one endpoint
 
     struct Target {
         EndpointIndex index;

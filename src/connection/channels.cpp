@@ -239,7 +239,8 @@ void Connection::detach(ChannelEntry &e) {
 }
 
 void Connection::grant_channels() {
-    while (peer_limit_ < peer_closed_ + config_.max_channels_per_peer && budget_->promise(own_window_)) {
+    const uint64_t most = std::min(peer_closed_ + config_.max_channels_per_peer, wire::kMaxChannelsASide);
+    while (peer_limit_ < most && budget_->promise(own_window_)) {
         peer_limit_++;
         pending_.add({Control::kMaxChannels, 0, 0});
     }

@@ -13,9 +13,10 @@ void Connection::promise_channels() {
     own_window_ = config_.initial_window;
     uint64_t n = std::max<uint32_t>(config_.max_channels_per_peer, 1);
     if (n * own_window_ > share)
-        own_window_ = std::clamp(share / n, channel::kWindowFloor, std::max(config_.initial_window, channel::kWindowFloor));
+        own_window_ = std::clamp(share / n, channel::kWindowFloor, own_window_);
     n = std::min(n, std::max<uint64_t>(share / own_window_, 1));
-    peer_limit_ = budget_->promise(n * own_window_) ? n : 0;
+    // Channel 0's window comes on top: what it takes must not be missing under a channel of the peer.
+    peer_limit_ = budget_->promise(n * own_window_ + kControlWindow) ? n : 0;
 }
 
 wire::Parameters Connection::my_parameters(uint8_t handshake_class) const {
@@ -315,7 +316,9 @@ void Connection::inherit(Connection &dialing) {
     initiated_ = true;
     config_.keepalive = dialing.config_.keepalive;
     early_channels_.swap(dialing.early_channels_);
-    inherited_budgets_.push_back(std::move(dialing.budget_)); // those channels draw on it
+    // Those channels draw on it; what it promised for channels of the peer is promised here anew.
+    dialing.budget_->withdraw_promise(dialing.budget_->promised());
+    inherited_budgets_.push_back(std::move(dialing.budget_));
     dialing.budget_ = std::make_unique<channel::ConnectionBudget>(services_.budget, 0);
     opened_ = dialing.opened_;
     for (const uint32_t slot : early_channels_)

@@ -263,7 +263,10 @@ void Core::take_over(Connection &confirmed, Connection &dialing) {
     confirmed.set_slot(wanted);
     dialing.set_slot(left);
     ConnectionEntry &e = s.connections[wanted];
-    e.open_children = static_cast<uint32_t>(confirmed.links().size() + confirmed.channel_count());
+    e.open_children = 0;
+    for (const uint32_t link : confirmed.links())
+        e.open_children += !s.links[link].events.closed_read;
+    confirmed.for_each_channel([&](uint32_t channel) { e.open_children += !s.channels[channel].events.closed_read; });
     index_peer(wanted);
     erase_connection(left);
     touch(wanted);

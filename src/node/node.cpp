@@ -6,6 +6,14 @@
 
 namespace plait::node {
 
+namespace {
+// What a transport says of its MTU is taken as far as packets can be built with it.
+uint32_t sane_mtu(uint32_t mtu) {
+    constexpr auto kMost = static_cast<uint32_t>(connection::Assembler::kMaxDatagram);
+    return std::clamp(mtu, static_cast<uint32_t>(link::kMinPacket), kMost);
+}
+} // namespace
+
 uint64_t random_u64(Entropy &entropy) {
     std::array<uint8_t, 8> b;
     entropy.fill(b);
@@ -15,11 +23,11 @@ uint64_t random_u64(Entropy &entropy) {
 connection::Config connection_config(const Config &c) {
     connection::Config k;
     k.max_links = std::clamp<uint32_t>(c.max_links_per_connection, 1, connection::kMaxLinks);
-    k.max_channels_per_peer = c.max_channels_per_peer;
+    k.max_channels_per_peer = std::min<uint32_t>(c.max_channels_per_peer, wire::kMaxChannelsASide);
     k.max_packets_in_flight = c.max_packets_in_flight;
     k.receive_memory = c.connection_receive_memory;
-    k.initial_window = c.initial_window;
-    k.max_message = c.max_message;
+    k.initial_window = std::clamp(c.initial_window, channel::kWindowFloor, channel::kWindowMax);
+    k.max_message = std::clamp<uint64_t>(c.max_message, 1, channel::kMaxMessageMax);
     k.handshake_timeout = c.handshake_timeout;
     k.idle_timeout = c.idle_timeout;
     k.keepalive = c.keepalive;
@@ -102,6 +110,7 @@ Result<uint64_t> Node::add_endpoint(const EndpointInfo &info) {
     if (slot == base::kNoSlot)
         return Error{PLAIT_E_LIMIT};
     c.s.endpoints[slot].cid_class = *cls;
+    c.s.endpoints[slot].info.mtu = sane_mtu(info.mtu);
     for (uint32_t i = 0; i < c.s.connections.capacity(); i++)
         if (c.s.connections.live(i))
             c.s.connections[i].connection->announce_classes(c.latest);
@@ -150,8 +159,9 @@ void Node::endpoint_changed(EndpointIndex index, const EndpointInfo &info, Time)
     const std::string cls = mine.transport_class; // stays: connection ids hang on it
     mine = info;
     mine.transport_class = cls;
+    mine.mtu = sane_mtu(info.mtu);
     for_each_link_on(c, index, nullptr, [&](Connection &conn, LinkEntry &l) {
-        conn.link_mtu(l, info.mtu);
+        conn.link_mtu(l, sane_mtu(info.mtu));
         if (l.recovery)
             l.recovery->set_line_rate(info.rate);
     });
@@ -197,8 +207,8 @@ void Node::endpoint_writable(EndpointIndex index, Time) {
 void Node::endpoint_mtu(EndpointIndex index, const plait_addr *addr, uint32_t mtu, Time) {
     Core &c = *core_;
     if (!addr)
-        c.s.endpoints[index.v].info.mtu = mtu;
-    for_each_link_on(c, index, addr, [&](Connection &conn, LinkEntry &l) { conn.link_mtu(l, mtu); });
+        c.s.endpoints[index.v].info.mtu = sane_mtu(mtu);
+    for_each_link_on(c, index, addr, [&](Connection &conn, LinkEntry &l) { conn.link_mtu(l, sane_mtu(mtu)); });
 }
 
 void Node::endpoint_gone(EndpointIndex index, Status why, Time now) {
