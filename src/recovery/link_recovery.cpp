@@ -257,15 +257,19 @@ void LinkRecovery::tell_lost(Time now, Outcome &out) {
 
 // --- timers ---
 
-Time LinkRecovery::timer() const {
+// As the RFC has it each send puts the probe timeout off, under steady small sends for ever; so it
+// also comes when the oldest unanswered packet has waited twice as long.
+Time LinkRecovery::timer() {
     if (const Time loss = ledger_.loss_time(loss_delay()); loss != kNever)
         return loss;
     if (ledger_.eliciting_outstanding() == 0)
         return kNever;
-    const Duration wait = pto() * (int64_t{1} << std::min(pto_count_, kMaxBackoff));
+    const Duration backed_off = pto() * (int64_t{1} << std::min(pto_count_, kMaxBackoff));
+    const Duration wait = std::min(backed_off, kMaxPto) + line_time(ledger_.bytes_in_flight());
     // A probe that could not be sent must not make the timer fire again at once.
-    return std::max(ledger_.last_eliciting_sent(), last_pto_) + std::min(wait, kMaxPto) +
-           line_time(ledger_.bytes_in_flight());
+    const Time newest = std::max(ledger_.last_eliciting_sent(), last_pto_) + wait;
+    const Time oldest = ledger_.first_unanswered();
+    return oldest == kNever ? newest : std::min(newest, std::max(oldest, last_pto_) + wait * 2);
 }
 
 TimerVerdict LinkRecovery::on_timer(Time now, Outcome &out) {

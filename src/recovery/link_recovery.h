@@ -102,7 +102,7 @@ class LinkRecovery {
     // This link brought an ACK of another link's packets: measures the return direction.
     void on_foreign_ack(Time arrival, uint32_t rx_time_us, Duration delay);
     // Loss time or probe timeout, RFC 9002 section A.8; kNever if nothing is awaited.
-    Time timer() const;
+    Time timer();
     TimerVerdict on_timer(Time now, Outcome &out);
     // From then on the link is suspect, if there is a better one. Sending does not move it.
     Time suspicion_timer();
