@@ -16,7 +16,7 @@ constexpr uint32_t kEthernet = 1472;
 MtuSearch::MtuSearch(const MtuConfig &config)
     : base_(static_cast<uint32_t>(std::min(config.base, config.limit))),
       limit_(static_cast<uint32_t>(config.limit)), mtu_(config.fixed ? limit_ : base_),
-      fixed_(config.fixed) {}
+      wanted_base_(base_), fixed_(config.fixed) {}
 
 // The next size worth a probe; 0 if there is none between what passes and what does not.
 size_t MtuSearch::next_size() const {
@@ -68,6 +68,7 @@ void MtuSearch::on_probe_acked(size_t size, Time now) {
     if (size > limit_ || size <= mtu_)
         return;
     mtu_ = static_cast<uint32_t>(size);
+    base_ = std::max(base_, std::min(wanted_base_, mtu_));
     tries_ = 0;
     if (failed_ && failed_ <= size)
         failed_ = 0;
@@ -118,7 +119,19 @@ bool MtuSearch::on_lost(size_t size, Time sent) {
 bool MtuSearch::on_timeout(uint32_t pto_count) {
     // Nothing at all comes through: small packets have the better chance, but no size is proven
     // bad.
-    return pto_count >= kBlackHoleTimeouts && fall_back(0);
+    return pto_count >= kBlackHoleTimeouts && (fall_back(0) || lower_base());
+}
+
+// The base does not pass either (RFC 8899 section 5.2, the error state): less, until something does.
+// Large probes bring it back.
+bool MtuSearch::lower_base() {
+    if (fixed_ || mtu_ <= kLeast)
+        return false;
+    mtu_ = base_ = std::max(mtu_ / 2, kLeast);
+    in_flight_ = 0;
+    tries_ = 0;
+    complete_ = false;
+    return true;
 }
 
 void MtuSearch::set_limit(size_t limit) {
@@ -135,6 +148,7 @@ void MtuSearch::set_limit(size_t limit) {
 }
 
 void MtuSearch::reset() {
+    base_ = std::min(wanted_base_, limit_);
     mtu_ = fixed_ ? limit_ : base_;
     failed_ = in_flight_ = 0;
     tries_ = large_lost_ = 0;

@@ -27,6 +27,7 @@ class MtuSearch {
     static constexpr uint32_t kMaxProbes = 3;       // tries a size, RFC 8899 section 5.1.2
     static constexpr uint32_t kBlackHoleLosses = 6; // large packets in a row
     static constexpr uint32_t kBlackHoleTimeouts = 3;
+    static constexpr uint32_t kLeast = 256; // no path that is worth using carries less
     static constexpr Duration kRaiseInterval = base::seconds(600); // PMTU_RAISE_TIMER
 
     explicit MtuSearch(const MtuConfig &config);
@@ -56,8 +57,10 @@ class MtuSearch {
     size_t next_size() const;
     void finish(Time now);
     bool fall_back(uint32_t failed);
+    bool lower_base();
 
     uint32_t base_, limit_, mtu_;
+    uint32_t wanted_base_;   // as configured; base_ is less where not even that passes
     uint32_t failed_ = 0;    // the least size known not to pass; 0 = none
     uint32_t in_flight_ = 0; // size of the probe on its way; 0 = none
     uint8_t tries_ = 0;      // lost probes of the present size
