@@ -51,8 +51,10 @@ void Flow::arrive(SimNode &node, uint64_t channel, const node::ChannelInfo &info
         return;
     }
     const Status s = node.engine().accept_channel(channel, nullptr, now);
-    if (s == PLAIT_E_CLOSED)
-        return; // it has ended already; CHANNEL_CLOSED follows
+    if (s == PLAIT_E_CLOSED) { // it has ended already; CHANNEL_CLOSED follows
+        e.reading = false;
+        return;
+    }
     if (s != PLAIT_OK)
         world_.fail("%s: accept_channel: %s", node.name().c_str(), base::status_name(s));
     e.begin();
