@@ -83,6 +83,12 @@ class CidBook {
     Status hold(const HeldCid &c);
     const HeldCid *held(LinkNumber link, uint8_t cid_class) const;
     void drop_held(LinkNumber link);
+    template <class F>
+    void for_each_held(LinkNumber link, F &&f) const {
+        for (const HeldCid &c : held_)
+            if (c.link == link)
+                f(c);
+    }
     size_t scarce_count(const CidTable &table) const;
 
   private:

@@ -202,10 +202,13 @@ class Connection {
     void issue_spares();
     Status issue_cid(LinkNumber number, uint8_t cid_class);
     void progress_waiting(Time now);
-    bool bind_number(LinkEntry &link);
+    bool bind_number(LinkEntry &link, Time now);
+    Duration longest_pto() const;
     int peer_class_of(uint8_t my_class) const;
     bool is_own_number(LinkNumber n) const { return (n.v & 1) == static_cast<uint32_t>(role_); }
     void fix_link_class(LinkEntry &link);
+    template <class F>
+    void drop_cids(LinkNumber number, F &&useless);
     void start_validation(link::Validation &v, Time now);
     void on_validated(LinkEntry &link, Time now);
     void forget_link(LinkEntry &link);
@@ -302,6 +305,7 @@ class Connection {
 
     // timers.cpp
     Time idle_deadline() const;
+    Time keepalive_due() const;
 
     Services &services_;
     Config config_;
@@ -360,7 +364,7 @@ class Connection {
     ControlQueue pending_;
     ControlLog log_;
 
-    Time last_authentic_, last_sent_;
+    Time last_authentic_, last_sent_, kept_alive_;
     Time close_deadline_ = kNever;
     bool close_owed_ = false;
     uint32_t close_trigger_ = 0; // packets that came since CLOSE was sent

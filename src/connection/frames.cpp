@@ -9,7 +9,9 @@ Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
     if (f.cid_class >= peer_facts_.class_count ||
         f.cid.len != peer_facts_.cid_sizes[f.cid_class])
         return PLAIT_E_PROTOCOL;
-    // For a link that is over already it comes too late.
+    // For a link of ours that is over already it comes too late.
+    if (is_own_number(f.link) && f.link.v < next_own_link_ && !find_link(f.link))
+        return PLAIT_OK;
     if (const Status s = cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid}); s != PLAIT_OK)
         return s == PLAIT_E_LIMIT ? PLAIT_E_PROTOCOL : s;
     progress_waiting(now);
@@ -40,6 +42,7 @@ Status Connection::on_link_state(const wire::LinkStateFrame &f, Time now) {
         return PLAIT_OK;
     const bool bad = f.state == wire::WireLinkState::kSuspect || f.state == wire::WireLinkState::kDead;
     if (bad && link->state == link::State::kGood && other_good(*link)) {
+        link->peer_says_down = true;
         suspect(*link, PLAIT_E_LINK_DOWN, now);
         reinject_all(*link, now);
     } else if (!bad) {

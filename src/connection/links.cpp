@@ -55,6 +55,8 @@ int Connection::peer_class_of(uint8_t my_class) const {
 Status Connection::issue_cid(LinkNumber number, uint8_t cid_class) {
     if (cids_.issued(number, cid_class))
         return PLAIT_OK;
+    if (cids_.issued().size() >= kMaxHeldCids)
+        return PLAIT_E_LIMIT; // the peer keeps no more
     const bool scarce = services_.cids.cid_class(cid_class).cid_size <= kScarceCidSize;
     if (scarce && cids_.scarce_count(services_.cids) >= kMaxScarceCids)
         return PLAIT_E_LIMIT;
@@ -100,8 +102,16 @@ Result<uint32_t> Connection::add_link(EndpointIndex endpoint, const plait_addr &
     return link->slot;
 }
 
+Duration Connection::longest_pto() const {
+    Duration longest = base::millis(100);
+    for (size_t i = 0; i < link_count_; i++)
+        if (const LinkEntry &l = link_at(i); l.recovery)
+            longest = std::max(longest, l.recovery->pto());
+    return longest;
+}
+
 // Gives a waiting link its number, and tells whether ids of both sides are in place for it.
-bool Connection::bind_number(LinkEntry &link) {
+bool Connection::bind_number(LinkEntry &link, Time now) {
     const uint8_t cls = endpoint_of(link).cid_class;
     const int peer_class = cls < my_class_count_ ? peer_class_of(cls) : -1;
     if (peer_class < 0) {
@@ -119,8 +129,10 @@ bool Connection::bind_number(LinkEntry &link) {
             return false;
         }
         const uint8_t peer_cid_size = peer_facts_.cid_sizes[link.peer_class];
-        if (peer_cid_size <= kScarceCidSize && !cids_.held(link.number, link.peer_class))
+        if (peer_cid_size <= kScarceCidSize && !cids_.held(link.number, link.peer_class)) {
             pending_.add({Control::kCidRequest, link.number.v, link.peer_class});
+            link.wait_until = now + longest_pto() * 3;
+        }
     }
     const IssuedCid *mine = cids_.issued(link.number, cls);
     const HeldCid *theirs = cids_.held(link.number, link.peer_class);
@@ -138,7 +150,7 @@ void Connection::progress_waiting(Time now) {
         LinkEntry &link = link_at(i);
         if (link.state != link::State::kWaiting)
             continue;
-        if (bind_number(link)) {
+        if (bind_number(link, now)) {
             start_recovery(link, now);
             start_validation(link.validation, now);
             set_link_state(link, link::State::kValidating, PLAIT_OK, now);
@@ -184,14 +196,18 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
 // classes for this number are of no use any more.
 void Connection::fix_link_class(LinkEntry &link) {
     const uint8_t cls = endpoint_of(link).cid_class;
-    std::vector<uint64_t> useless;
+    drop_cids(link.number, [&](const IssuedCid &c) { return c.cid_class != cls && c.seq != 0; });
+}
+
+template <class F>
+void Connection::drop_cids(LinkNumber number, F &&useless) {
+    std::vector<IssuedCid> out;
     for (const IssuedCid &c : cids_.issued())
-        if (c.link == link.number && c.cid_class != cls && c.seq != 0)
-            useless.push_back(c.seq);
-    for (const uint64_t seq : useless) {
-        const IssuedCid *c = cids_.issued(seq);
-        services_.cids.withdraw(c->cid_class, c->cid);
-        cids_.drop_issued(seq);
+        if (c.link == number && useless(c))
+            out.push_back(c);
+    for (const IssuedCid &c : out) {
+        services_.cids.withdraw(c.cid_class, c.cid);
+        cids_.drop_issued(c.seq);
     }
 }
 
@@ -233,10 +249,13 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
 // What a closed link needs no more; the entry stays until the application has let go of it.
 void Connection::forget_link(LinkEntry &link) {
     if (link.has_number) {
-        if (const IssuedCid *c = cids_.issued(link.issued_seq); c && c->link == link.number) {
-            services_.cids.withdraw(c->cid_class, c->cid);
-            cids_.drop_issued(link.issued_seq);
-        }
+        // The number is used up: the ids of both sides for it are, in all classes. Those of a link that
+        // was never validated the peer keeps until it is told.
+        drop_cids(link.number, [](const IssuedCid &) { return true; });
+        if (!link.validated && confirmed_)
+            cids_.for_each_held(link.number, [&](const HeldCid &c) {
+                pending_.add({Control::kRetireCid, static_cast<uint32_t>(c.seq), 0});
+            });
         cids_.drop_held(link.number);
     }
     link.candidate.reset();

@@ -37,8 +37,10 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
         link.recovery->set_suspect(bad);
     if (next == link::State::kSuspect)
         link.suspect_since = now;
-    if ((bad || was_suspect) && confirmed_)
+    // What the peer has told us is not told back: each would go on taking the other's word for news.
+    if ((bad || was_suspect) && confirmed_ && !link.peer_says_down)
         pending_.add({Control::kLinkState, link.number.v, 0});
+    link.peer_says_down &= bad;
     if (next != link::State::kValidating)
         raise_link(link, PLAIT_EVENT_LINK_STATE);
     if (services_.tracer.on(PLAIT_TRACE_LINKS)) {
@@ -160,6 +162,12 @@ void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t s
         link.candidate->endpoint != from.endpoint) {
         if (link.candidate && !link.candidate->proven && now < link.candidate->decide_at)
             return; // one at a time
+        if (now < link.retest_at)
+            return;
+        // Whoever brings our packets faster brings their ACKs faster too: the round trips that are
+        // measured meanwhile are not those of the present address.
+        if (now >= link.retest_at + link::kSettledAfter || link.settled_pto.us == 0)
+            link.settled_pto = link.recovery->pto();
         link.candidate = std::make_unique<link::Candidate>();
         link::Candidate &c = *link.candidate;
         c.remote = *from.remote;
@@ -169,7 +177,7 @@ void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t s
             c.local = *from.local;
         start_validation(c.fresh, now);
         start_validation(c.old, now);
-        c.decide_at = now + link.recovery->pto() * 3;
+        c.decide_at = now + std::max(link.settled_pto, link.recovery->pto()) * 3;
     }
     link.candidate->fresh.received += size;
     touch();
@@ -188,6 +196,7 @@ void Connection::on_response(LinkEntry &link, const wire::ChallengeBytes &data, 
         c.proven = true;
     } else if (c.old.armed && c.old.challenge == data) {
         link.candidate.reset(); // the old address lives: it stays
+        link.retest_at = now + link::kRetestAfter;
     }
 }
 
@@ -217,6 +226,12 @@ void Connection::decide_candidate(LinkEntry &link, Time now) {
 void Connection::link_timers(LinkEntry &link, Time now) {
     if (link.candidate && now >= link.candidate->decide_at)
         decide_candidate(link, now);
+    if (link.state == link::State::kWaiting && link.wait_until <= now) {
+        // No answer: the peer has no id to spare. While nothing reaches it, it could not give one.
+        if (live_links() > 0)
+            return close_link(link, PLAIT_E_LIMIT, 0, false, now);
+        link.wait_until = now + longest_pto() * 3;
+    }
     if (!link.recovery || !link.exists())
         return;
     if (link.state == link::State::kGood && other_good(link) && link.recovery->suspicion_timer() <= now)
@@ -247,7 +262,7 @@ void Connection::link_timers(LinkEntry &link, Time now) {
 }
 
 Time Connection::link_deadline(LinkEntry &link, Time now) {
-    Time t = kNever;
+    Time t = link.state == link::State::kWaiting ? link.wait_until : kNever;
     if (!link.recovery || !link.exists())
         return t;
     const bool can = endpoint_of(link).can_send();

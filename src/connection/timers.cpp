@@ -13,6 +13,10 @@ Time Connection::idle_deadline() const {
     return last_authentic_ + config_.idle_timeout;
 }
 
+Time Connection::keepalive_due() const {
+    return std::max({last_sent_, last_authentic_, kept_alive_}) + config_.keepalive;
+}
+
 Time Connection::deadline(Time now) {
     if (state_ == State::kClosed)
         return kNever;
@@ -24,7 +28,7 @@ Time Connection::deadline(Time now) {
     if (state_ == State::kDormant)
         t = std::min(t, dormancy_end());
     else if (config_.keepalive.us > 0)
-        t = std::min(t, std::max(last_sent_, last_authentic_) + config_.keepalive);
+        t = std::min(t, keepalive_due());
     t = std::min(t, channel_deadline_);
     for (size_t i = 0; i < link_count_; i++)
         t = std::min(t, link_deadline(link_at(i), now));
@@ -48,7 +52,8 @@ void Connection::on_timer(Time now) {
         ending_.reason = "no link for too long";
         return finish_close(now);
     }
-    if (config_.keepalive.us > 0 && std::max(last_sent_, last_authentic_) + config_.keepalive <= now) {
+    if (config_.keepalive.us > 0 && keepalive_due() <= now) {
+        kept_alive_ = now; // even if nothing can be sent just now
         for (size_t i = 0; i < link_count_; i++)
             if (LinkEntry &l = link_at(i); l.live())
                 l.probes_owed = std::max<uint8_t>(l.probes_owed, 1);

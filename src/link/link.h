@@ -20,6 +20,8 @@ inline constexpr uint32_t kMaxChallenges = 6;      // then a join has failed
 inline constexpr uint32_t kDeadTimeouts = 3;       // and
 inline constexpr Duration kDeadAfter = base::seconds(1); // both until suspect becomes dead
 inline constexpr Duration kProbeIntervals[3] = {base::seconds(1), base::seconds(5), base::seconds(30)};
+inline constexpr Duration kRetestAfter = base::seconds(1);   // another address, once refuted
+inline constexpr Duration kSettledAfter = base::seconds(10); // then round trips are believed again
 inline constexpr size_t kMinPacket = 64;
 inline constexpr Duration kMaxPacketTime = base::millis(20); // on the line
 
@@ -58,7 +60,7 @@ struct Link {
     bool begun_here = false;
     bool validated = false;
     bool has_local = false;
-    bool peer_says_down = false;
+    bool peer_says_down = false; // it is suspect because the peer said so
     plait_addr remote{}, local{};
     wire::Cid peer_cid;          // put into what is sent
     uint64_t issued_seq = 0;     // of the id by which the peer's packets come in
@@ -69,7 +71,10 @@ struct Link {
     std::unique_ptr<recovery::LinkRecovery> recovery;
     recovery::ReceivedPackets received;
     Validation validation;
+    Time wait_until = base::kNever; // for an id that the peer was asked for
     std::unique_ptr<Candidate> candidate;
+    Time retest_at;        // no other address is tried before: the present one has just answered
+    Duration settled_pto{}; // as measured before somebody began to send from elsewhere
     std::array<wire::ChallengeBytes, kMaxResponsesOwed> responses{};
     uint8_t responses_owed = 0;
     uint8_t probes_owed = 0;   // packets that may exceed the window: after a timeout

@@ -7,6 +7,7 @@
 #include "node/node.h"
 
 #include <deque>
+#include <functional>
 #include <vector>
 
 namespace plait::test {
@@ -32,7 +33,7 @@ inline plait_addr address(const char *name) {
 class Pair;
 
 struct Side final : node::Output {
-    Side(Pair &p, uint64_t seed);
+    Side(Pair &p, uint64_t seed, node::Config config);
     uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) override;
     uint64_t queued_bytes(EndpointIndex) override { return 0; }
     uint64_t open(const char *cls, uint32_t mtu = 1400);
@@ -41,12 +42,15 @@ struct Side final : node::Output {
     CountingEntropy entropy;
     node::Node node;
     std::vector<plait_event> events;
+    std::vector<bool> full; // endpoints that take nothing
     uint64_t sent = 0;
+    uint32_t turns = 0; // timers that fired
 };
 
 class Pair {
   public:
-    Pair() : a(*this, 1), z(*this, 2) {
+    explicit Pair(node::Config of_a = {}, node::Config of_z = {})
+        : a(*this, 1, std::move(of_a)), z(*this, 2, std::move(of_z)) {
         node::AcceptConfig accept;
         accept.listening = true;
         z.node.listen(accept);
@@ -75,8 +79,10 @@ class Pair {
             now = std::max(now, next);
             deliver();
             for (Side *s : {&a, &z})
-                if (s->node.deadline() <= now)
+                if (s->node.deadline() <= now) {
                     s->node.on_timer(now);
+                    s->turns++;
+                }
         }
         return false;
     }
@@ -90,10 +96,18 @@ class Pair {
         if (endpoint.v < cuts.size() && cuts[endpoint.v])
             return;
         const size_t step = d.segment ? d.segment : d.len;
-        for (size_t i = 0; i < d.len; i += step)
-            flights.push_back({now + delay, &from == &a ? &z : &a, endpoint,
-                               std::vector<uint8_t>(d.data + i, d.data + std::min<size_t>(i + step, d.len))});
+        for (size_t i = 0; i < d.len; i += step) {
+            std::vector<uint8_t> bytes(d.data + i, d.data + std::min<size_t>(i + step, d.len));
+            if (!watch || watch(from, endpoint, bytes))
+                flights.push_back({now + delay, &from == &a ? &z : &a, endpoint, address(&from == &a ? "a" : "z"), bytes});
+        }
     }
+    // A datagram out of nowhere.
+    void inject(Side &to, EndpointIndex endpoint, const char *from, std::vector<uint8_t> bytes) {
+        flights.push_front({now, &to, endpoint, address(from), std::move(bytes)});
+    }
+    // Sees every datagram on its way; false: it is lost.
+    std::function<bool(Side &from, EndpointIndex, std::vector<uint8_t> &)> watch;
 
     Duration delay = base::millis(5);
     Time now{1'000'000};
@@ -104,17 +118,17 @@ class Pair {
         Time at;
         Side *to;
         EndpointIndex endpoint;
+        plait_addr from;
         std::vector<uint8_t> bytes;
     };
     void deliver() {
         while (!flights.empty() && flights.front().at <= now) {
             Flight f = std::move(flights.front());
             flights.pop_front();
-            const plait_addr from = address(f.to == &z ? "a" : "z");
             plait_datagram d{};
             d.data = f.bytes.data();
             d.len = static_cast<uint32_t>(f.bytes.size());
-            d.peer = &from;
+            d.peer = &f.from;
             f.to->node.receive(f.endpoint, {&d, 1}, now);
         }
     }
@@ -128,10 +142,12 @@ inline crypto::Identity identity_of(base::Entropy &e) {
     return std::move(identity).value();
 }
 
-inline Side::Side(Pair &p, uint64_t seed)
-    : pair(p), entropy(seed), node({}, identity_of(entropy), entropy, Time{1'000'000}) {}
+inline Side::Side(Pair &p, uint64_t seed, node::Config config)
+    : pair(p), entropy(seed), node(std::move(config), identity_of(entropy), entropy, Time{1'000'000}) {}
 
 inline uint32_t Side::send(EndpointIndex endpoint, std::span<const plait_datagram> v) {
+    if (endpoint.v < full.size() && full[endpoint.v])
+        return 0;
     for (const plait_datagram &d : v) {
         sent += d.len;
         pair.carry(*this, endpoint, d);
