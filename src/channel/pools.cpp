@@ -47,7 +47,8 @@ void Pools::give(uint8_t *block, size_t n) {
     const size_t c = class_of(n);
     PLAIT_ASSERT(in_use_ >= rounded(n));
     in_use_ -= rounded(n);
-    if (c == kSizes.size() || cached_[c] + kSizes[c] > kCachedBytes) {
+    const size_t most = c + 1 == kSizes.size() ? kCachedLarge : kCachedBytes;
+    if (c == kSizes.size() || cached_[c] + kSizes[c] > most) {
         ::operator delete(block);
         return;
     }

@@ -24,7 +24,8 @@ struct Release {
 class Pools {
   public:
     static constexpr std::array<size_t, 6> kSizes{256, 512, 1024, 4096, 8192, 65536};
-    static constexpr size_t kCachedBytes = 2u << 20; // kept of each size at most
+    // Kept of each size at most; of the largest as much as is under way on a fast line.
+    static constexpr size_t kCachedBytes = 2u << 20, kCachedLarge = 8u << 20;
 
     Pools() = default;
     Pools(const Pools &) = delete;

@@ -52,6 +52,7 @@ void SendBuffer::drop_front(Pools &pools) {
     else
         pools.give(e.data - kHeadroom, e.capacity + kHeadroom);
     extents_.pop_front();
+    last_found_ -= last_found_ > 0 ? 1 : 0;
 }
 
 void SendBuffer::free_below(uint64_t offset, bool keep_last, Pools &pools) {
@@ -65,12 +66,15 @@ void SendBuffer::clear(bool keep_last, Pools &pools) {
 }
 
 size_t SendBuffer::find(uint64_t offset) const {
+    for (size_t i : {last_found_, last_found_ + 1})
+        if (holds(i, offset))
+            return last_found_ = i;
     size_t lo = 0, hi = extents_.size();
     while (hi - lo > 1) {
         const size_t mid = lo + (hi - lo) / 2;
         (extents_[mid].start <= offset ? lo : hi) = mid;
     }
-    return lo;
+    return last_found_ = lo;
 }
 
 size_t SendBuffer::parts(uint64_t offset, size_t length, Bytes part[2], size_t &headroom) const {

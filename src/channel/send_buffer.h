@@ -51,8 +51,12 @@ class SendBuffer {
     };
     void drop_front(Pools &pools);
     size_t find(uint64_t offset) const;
+    bool holds(size_t i, uint64_t offset) const {
+        return i < extents_.size() && extents_[i].start <= offset && offset < extents_[i].end();
+    }
     base::Ring<Extent> extents_;
     uint64_t end_;
+    mutable size_t last_found_ = 0; // bytes are asked for in order, mostly
 };
 
 } // namespace plait::channel

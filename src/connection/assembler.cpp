@@ -3,17 +3,29 @@
 
 #include "base/assert.h"
 
+#include <algorithm>
+
 namespace plait::connection {
 
 Assembler::Assembler() : arena_(std::make_unique<uint8_t[]>(kArena)) {}
 
 uint8_t *Assembler::room(const Target &target, size_t size) {
     PLAIT_ASSERT(size <= kMaxDatagram);
-    if (endpoint_ != target.endpoint || used_ + size > kArena || count_ == kMaxBatch)
+    // A run of a few segments costs the system as much as a whole one: none is begun for the rest.
+    const size_t need = extends_run(target, size) ? size : std::max(size, full_run(target, size));
+    if (endpoint_ != target.endpoint || used_ + need > kArena || count_ == kMaxBatch)
         flush();
     endpoint_ = target.endpoint;
     index_ = target.index;
     return arena_.get() + used_;
+}
+
+// Bytes of the longest run of such segments.
+size_t Assembler::full_run(const Target &target, size_t size) {
+    const link::EndpointInfo &info = target.endpoint->info;
+    if (!info.gso || size == 0)
+        return size;
+    return std::min(std::min<size_t>(info.run_segments, info.run_bytes / size) * size, kArena);
 }
 
 bool Assembler::extends_run(const Target &target, size_t size) const {
@@ -24,7 +36,7 @@ bool Assembler::extends_run(const Target &target, size_t size) const {
     const link::EndpointInfo &info = target.endpoint->info;
     const bool same_way = last.peer == target.remote && last.local == target.local && last.flags == 0 && target.flags == 0;
     return same_way && size <= segment && segment <= 0xffff && last.len + size <= info.run_bytes &&
-           last.len / segment < info.run_segments;
+           run_length_ < info.run_segments;
 }
 
 void Assembler::commit(const Target &target, size_t size) {
@@ -34,6 +46,7 @@ void Assembler::commit(const Target &target, size_t size) {
             last.segment = static_cast<uint16_t>(last.len);
         last.len += static_cast<uint32_t>(size);
         run_open_ = size == last.segment;
+        run_length_++;
     } else {
         plait_datagram &d = v_[count_++];
         d = {};
@@ -43,6 +56,7 @@ void Assembler::commit(const Target &target, size_t size) {
         d.local = target.local;
         d.flags = target.flags;
         run_open_ = true;
+        run_length_ = 1;
     }
     used_ += size;
 }

@@ -46,6 +46,7 @@ class Assembler {
     bool unpark(EndpointIndex index, link::Endpoint &endpoint);
 
   private:
+    static size_t full_run(const Target &target, size_t size);
     bool extends_run(const Target &target, size_t size) const;
     void park_from(size_t first);
 
@@ -54,7 +55,8 @@ class Assembler {
     size_t used_ = 0;
     std::array<plait_datagram, kMaxBatch> v_;
     size_t count_ = 0;
-    bool run_open_ = false; // the last run may grow: its last segment is full
+    uint32_t run_length_ = 0; // segments of the last run
+    bool run_open_ = false;   // it may grow: its last segment is full
     EndpointIndex index_;
     link::Endpoint *endpoint_ = nullptr;
 };

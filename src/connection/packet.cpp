@@ -4,6 +4,9 @@
 namespace plait::connection {
 
 namespace {
+// Frames before a payload that is sealed where it lies, in bytes; more of them are rare.
+constexpr size_t kMaxFramesInChunk = 128;
+
 Assembler::Target target_of(Services &services, const LinkEntry &link, Toward toward) {
     if (toward == Toward::kCandidate) {
         const link::Candidate &c = *link.candidate;
@@ -26,6 +29,7 @@ PacketBuilder::PacketBuilder(Connection &c, LinkEntry &link, ChannelEntry &entry
 }
 
 bool PacketBuilder::take(const base::Writer &trial) {
+    PLAIT_ASSERT(payload_.empty());
     if (!trial.ok())
         return false;
     writer_ = trial;
@@ -77,8 +81,8 @@ void PacketBuilder::add_channel_control(ChannelEntry &of) {
 bool PacketBuilder::add_data(Time now) {
     if (record_.kind & kKindData || !entry_.has_data(now))
         return false;
-    // The frame fills the packet, so it needs no length; its offset takes at most 8 bytes.
-    const size_t head = 1 + 8;
+    // The frame fills the packet, so it needs no length.
+    const size_t head = wire::data_header_size(entry_.written(), 0, false);
     if (writer_.left() <= head)
         return false;
     channel::Segment s;
@@ -89,9 +93,7 @@ bool PacketBuilder::add_data(Time now) {
     f.fin = s.fin;
     f.start = s.start;
     write(writer_, f, false);
-    writer_.bytes(s.part[0]);
-    writer_.bytes(s.part[1]);
-    PLAIT_ASSERT(writer_.ok());
+    add_payload(s);
     flags_ |= recovery::SentPacket::kAckEliciting | recovery::SentPacket::kInFlight;
     record_.kind |= static_cast<uint8_t>(kKindData | (s.fin ? kKindFin : 0));
     record_.offset = s.offset;
@@ -100,7 +102,22 @@ bool PacketBuilder::add_data(Time now) {
     return true;
 }
 
+// Sealing is the second move of the bytes, after the application's copy into the chunk: where what
+// stands before them in the packet can be put before them in the chunk, they stay there till then.
+void PacketBuilder::add_payload(const channel::Segment &s) {
+    if (s.part[1].empty() && !s.part[0].empty() &&
+        writer_.size() <= std::min(s.writable_headroom, kMaxFramesInChunk)) {
+        payload_ = {const_cast<uint8_t *>(s.part[0].data()), s.part[0].size()};
+        PLAIT_ASSERT(payload_.size() <= writer_.left());
+        return;
+    }
+    writer_.bytes(s.part[0]);
+    writer_.bytes(s.part[1]);
+    PLAIT_ASSERT(writer_.ok());
+}
+
 void PacketBuilder::pad_to(size_t size) {
+    PLAIT_ASSERT(payload_.empty());
     const size_t now = header_size_ + writer_.size() + wire::kTagSize;
     if (now < size && size <= max_size_)
         writer_.fill(static_cast<uint8_t>(wire::FrameType::kPadding), size - now);
@@ -120,7 +137,17 @@ void PacketBuilder::seal(size_t plain) {
         spec.cipher = entry_.cipher;
     const crypto::PacketKey &key = c_.services_.keys.get(c_.id_, c_.root_, 0, spec);
     uint8_t *const text = start_ + header_size_;
-    crypto::seal(key, link_.number, pn_, {start_, header_size_}, {text, plain}, text);
+    if (payload_.empty()) {
+        crypto::seal(key, link_.number, pn_, {start_, header_size_}, {text, plain}, text);
+    } else {
+        const size_t frames = writer_.size();
+        uint8_t *const chunk = payload_.data() - frames;
+        std::array<uint8_t, kMaxFramesInChunk> kept;
+        std::memcpy(kept.data(), chunk, frames);
+        std::memcpy(chunk, text, frames);
+        crypto::seal(key, link_.number, pn_, {start_, header_size_}, {chunk, plain}, text);
+        std::memcpy(chunk, kept.data(), frames);
+    }
     const crypto::HeaderMask mask = crypto::header_mask(c_.send_mask_, text + plain);
     wire::mask_short_header(start_, link_.peer_cid.len, header_size_, mask.b);
 }
@@ -128,7 +155,7 @@ void PacketBuilder::seal(size_t plain) {
 bool PacketBuilder::finish(Time now) {
     if (empty())
         return false;
-    const size_t plain = writer_.size();
+    const size_t plain = writer_.size() + payload_.size();
     const size_t size = header_size_ + plain + wire::kTagSize;
     c_.advance_epoch(entry_);
     record_.kind |= static_cast<uint8_t>((entry_.send_epoch.number & 3) << kKindEpochShift);

@@ -24,8 +24,8 @@ class PacketBuilder {
     PacketBuilder(const PacketBuilder &) = delete;
     PacketBuilder &operator=(const PacketBuilder &) = delete;
 
-    size_t left() const { return writer_.left(); }
-    bool empty() const { return writer_.size() == 0; }
+    size_t left() const { return writer_.left() - payload_.size(); }
+    bool empty() const { return writer_.size() + payload_.size() == 0; }
     template <class Frame>
     bool add(const Frame &frame) {
         base::Writer trial = writer_;
@@ -54,6 +54,7 @@ class PacketBuilder {
 
   private:
     bool take(const base::Writer &trial);
+    void add_payload(const channel::Segment &s);
     void seal(size_t size);
     void copy_to_candidate(const uint8_t *packet, size_t size);
 
@@ -65,6 +66,7 @@ class PacketBuilder {
     size_t max_size_, header_size_;
     uint8_t *start_;
     base::Writer writer_;
+    MutBytes payload_; // what comes last, still in its send chunk
     recovery::SentPacket record_;
     uint32_t cookie_ = ControlLog::kNone;
     ControlItem ack_[4];
