@@ -42,8 +42,10 @@ uint32_t Connection::new_channel(ChannelNumber n, const channel::Config &config,
     ChannelEntry &e = services_.channels[slot];
     e.slot = slot;
     e.cipher = config.cipher ? static_cast<crypto::Cipher>(config.cipher) : cipher_;
-    if (has_keys_)
+    if (has_keys_) {
+        e.numbered = true;
         channels_.put(n.v, slot);
+    }
     if (!setup.is_control)
         entry().open_children++;
     return slot;
@@ -199,7 +201,7 @@ void Connection::harvest(ChannelEntry &e, Time now) {
         return;
     if (e.done())
         return detach(e);
-    if (has_keys_) {
+    if (e.numbered) {
         if (e.pending_control() || e.has_data(now))
             order_.ready(e);
         else

@@ -113,9 +113,22 @@ void Connection::raise_channel(ChannelEntry &e, uint32_t type) {
     }
     if (unheard)
         return;
+    // Somebody may be writing into the reservation: CLOSED, and with it the end of the memory, waits.
+    if (type == PLAIT_EVENT_CHANNEL_CLOSED && e.reserved())
+        return;
     e.events.pending |= uint64_t{1} << type;
     if (tells_application())
         services_.events.enqueue(e.events, Source::kChannel, e.slot);
+}
+
+// The reservation is gone: what it held up comes now.
+void Connection::after_commit(ChannelEntry &e, Time now) {
+    EventState &s = e.events;
+    if (s.closed_raised && !s.closed_read && !e.reserved() && !s.has(PLAIT_EVENT_CHANNEL_CLOSED)) {
+        s.closed_raised = false;
+        raise_channel(e, PLAIT_EVENT_CHANNEL_CLOSED);
+    }
+    after_channel_call(e, now);
 }
 
 void Connection::raise_link(LinkEntry &link, uint32_t type) {

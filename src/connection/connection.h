@@ -113,6 +113,7 @@ class Connection {
     Status refuse_channel(ChannelEntry &entry, uint64_t code, Time now);
     // After any call on a channel: its events, its place in the send order.
     void after_channel_call(ChannelEntry &entry, Time now);
+    void after_commit(ChannelEntry &entry, Time now);
 
     // Frees the channel's slot if both sides of it are done: protocol and application.
     void release_channel(ChannelEntry &entry);
@@ -243,7 +244,7 @@ class Connection {
     Status on_cid_request(const wire::CidRequestFrame &f);
     Status on_link_state(const wire::LinkStateFrame &f, Time now);
     Status on_link_close(const wire::LinkCloseFrame &f, Time now);
-    Status on_max_channels(const wire::MaxChannelsFrame &f);
+    Status on_max_channels(const wire::MaxChannelsFrame &f, Time now);
     void on_close_frame(const wire::CloseFrame &f, Time now);
     Status on_label(Bytes body, Time now);
     Status on_classes(Bytes body, Time now);

@@ -253,18 +253,26 @@ void Connection::confirm(Time now) {
         raise(PLAIT_EVENT_CONNECTION_REQUEST);
 }
 
-// Numbers of channels and links depend on the role; what was opened before gets its own now.
+// Numbers of channels and links depend on the role; what was opened before gets its own now, as far
+// as the peer allows so many. The rest waits for MAX_CHANNELS.
 void Connection::fix_numbers(Time now) {
-    for (const uint32_t slot : early_channels_) {
-        ChannelEntry &e = services_.channels[slot];
-        e.fix(own_channel_number(e.index), peer_facts_.initial_window, peer_facts_.max_message);
-        if (e.config().cipher == 0)
-            e.cipher = cipher_; // which was not agreed on yet when it was opened
-        channels_.put(e.number().v, slot);
-    }
     std::vector<uint32_t> early;
     early.swap(early_channels_);
     for (const uint32_t slot : early) {
+        ChannelEntry &e = services_.channels[slot];
+        if (e.index >= open_limit_) {
+            early_channels_.push_back(slot);
+            continue;
+        }
+        e.fix(own_channel_number(e.index), peer_facts_.initial_window, peer_facts_.max_message);
+        if (e.config().cipher == 0)
+            e.cipher = cipher_; // which was not agreed on yet when it was opened
+        e.numbered = true;
+        channels_.put(e.number().v, slot);
+    }
+    for (const uint32_t slot : early) {
+        if (!services_.channels[slot].numbered)
+            continue;
         send_label(services_.channels[slot], now);
         after_channel_call(services_.channels[slot], now);
     }

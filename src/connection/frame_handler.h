@@ -38,7 +38,7 @@ struct FrameHandler {
             return PLAIT_E_PROTOCOL;
         return c.ended() ? PLAIT_OK : c.peer_opens(f, now);
     }
-    Status on(const wire::MaxChannelsFrame &f) { return connection_wide() ? c.on_max_channels(f) : wrong_key(); }
+    Status on(const wire::MaxChannelsFrame &f) { return connection_wide() ? c.on_max_channels(f, now) : wrong_key(); }
     Status on(const wire::MaxLinksFrame &) { return connection_wide() ? PLAIT_OK : wrong_key(); }
     Status on(const wire::AckFreqFrame &f) {
         if (!connection_wide())

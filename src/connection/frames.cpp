@@ -57,8 +57,9 @@ Status Connection::on_link_close(const wire::LinkCloseFrame &f, Time now) {
     return PLAIT_OK;
 }
 
-Status Connection::on_max_channels(const wire::MaxChannelsFrame &f) {
+Status Connection::on_max_channels(const wire::MaxChannelsFrame &f, Time now) {
     open_limit_ = std::max(open_limit_, f.limit);
+    fix_numbers(now);
     return PLAIT_OK;
 }
 
@@ -164,6 +165,8 @@ Status Connection::on_label(Bytes body, Time now) {
     const Bytes label = r.rest();
     if (!r.ok() || number > 0x3fffffff || label.size() > wire::kMaxLabel)
         return PLAIT_E_MALFORMED;
+    if (number == 0 || !opened_by_peer({static_cast<uint32_t>(number)}))
+        return PLAIT_E_PROTOCOL;
     ChannelEntry *entry = nullptr;
     const Status s = channel_for({static_cast<uint32_t>(number)}, entry);
     if (s == PLAIT_E_AGAIN) {

@@ -7,6 +7,7 @@
 namespace plait::connection {
 
 namespace {
+constexpr uint64_t kProofAfter = 1 << 16, kProofEvery = 1 << 10; // packets of a key that none is known to have
 constexpr size_t kChallengePad = 1200;
 constexpr Duration kFirstChallengeGap = base::millis(100);
 constexpr Duration kMaxChallengeGap = base::seconds(1);
@@ -168,6 +169,10 @@ void Connection::send_acks(Time now) {
                 continue;
             PacketBuilder packet(*this, *carrier, control, size);
             packet.add_ack(of, now);
+            // A side that only receives sends nothing that is acknowledged; its key must go on, too.
+            const Epoch &e = control.send_epoch;
+            if (!e.acked && e.packets >= kProofAfter && e.packets % kProofEvery == 0)
+                packet.add(wire::PingFrame{});
             if (carrier == &of)
                 of.own_ack_at = now;
             packet.finish(now);
@@ -228,6 +233,9 @@ Duration Connection::time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time 
     Duration wait = free > now && free != kNever ? free - now : Duration{0};
     if (link.recovery->window_left() == 0)
         wait = std::max(wait, link.recovery->rtt().srtt() / 4);
+    // Who knows how long a full endpoint stays so: as long again as it has been.
+    if (e.blocked && e.blocked_since < now)
+        wait = std::max(wait, now - e.blocked_since);
     return wait + base::micros(static_cast<int64_t>(queued * 1'000'000 / rate)) + forward_delay(link);
 }
 
@@ -273,10 +281,9 @@ void Connection::send_data(Time now) {
             blocked_on_window_ = true;
             break;
         }
-        if (!send_some(entry, *link, now) && !blocked_on_window_) {
+        const uint32_t slot = entry.slot;
+        if (!send_some(entry, *link, now) && services_.channels.live(slot))
             order_.remove(entry); // nothing came out: what it waits for will bring it back
-            continue;
-        }
     }
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);

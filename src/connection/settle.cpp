@@ -61,13 +61,15 @@ void Connection::trace_recovery(const LinkEntry &link, Time now) {
 void Connection::settle_data(const recovery::SentPacket &p, Time now) {
     if (ChannelEntry *e = find_channel({p.channel_slot})) {
         e->on_acked(p.offset, p.length, p.kind & kKindFin);
-        if (((p.kind & kKindEpoch) >> kKindEpochShift) == (e->send_epoch.number & 3))
-            e->send_epoch.acked = true;
         harvest(*e, now);
     }
 }
 
 void Connection::settle_acked(const recovery::SentPacket &p, Time now) {
+    // Any packet of an epoch will do, with data or without: the peer has its key.
+    if (ChannelEntry *e = find_channel({p.channel_slot}))
+        if (((p.kind & kKindEpoch) >> kKindEpochShift) == (e->send_epoch.number & 3))
+            e->send_epoch.acked = true;
     log_.take(p.cookie, [&](const ControlItem &item) { control_acked(item, now); });
     if (p.kind & kKindData)
         settle_data(p, now);

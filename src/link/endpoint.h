@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/time.h"
 #include "plait/transport.h"
 
 #include <string>
@@ -47,6 +48,7 @@ struct Endpoint {
     uint8_t cid_class = 0; // index into the node's class table
     bool up = true;
     bool blocked = false; // waits for the transport to be writable
+    Time blocked_since = kNever;
     bool closed_by_application = false;
     std::vector<ParkedDatagram> parked;
     std::vector<uint32_t> waiters; // connections that wanted to send while it was blocked

@@ -82,9 +82,10 @@ Status Node::commit(uint64_t channel, size_t n, Time now) {
     const auto e = core_->channel(channel);
     if (!e.ok())
         return e.status();
-    const Status s = (*e)->commit(n, now);
-    core_->connection_of(**e).after_channel_call(**e, now);
-    return s;
+    const bool ended = (*e)->events.closed_raised;
+    const Status s = (*e)->commit(ended ? 0 : n, now);
+    core_->connection_of(**e).after_commit(**e, now);
+    return ended && s == PLAIT_OK ? PLAIT_E_CLOSED : s;
 }
 
 Status Node::send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user, Time now) {

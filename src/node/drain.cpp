@@ -65,7 +65,11 @@ void Core::drain(Time now, Output &o) {
     s.assembler.flush();
     // Whoever was drained may have more for an endpoint that turned out to be full.
     for (uint32_t i = 0; i < s.endpoints.capacity(); i++) {
-        if (!s.endpoints.live(i) || !s.endpoints[i].blocked)
+        if (!s.endpoints.live(i))
+            continue;
+        Time &since = s.endpoints[i].blocked_since;
+        since = s.endpoints[i].blocked ? std::min(since, now) : kNever;
+        if (!s.endpoints[i].blocked)
             continue;
         std::vector<uint32_t> &w = s.endpoints[i].waiters;
         for (const uint32_t slot : drained)
