@@ -65,12 +65,11 @@ Status ReceiveHalf::on_data(Core &c, const wire::DataFrame &f, Time now) {
     if (has_units(c) && c.config.messages)
         if (const Status s = complete_units(c, f.offset, end, now); s != PLAIT_OK)
             return s;
-    if (c.config.ordered())
-        if (const Status s = advance_order(c, now); s != PLAIT_OK)
-            return s;
+    // Also after a violation the reader may come before the connection is closed.
+    const Status s = c.config.ordered() ? advance_order(c, now) : PLAIT_OK;
     tune(c, now);
     after_arrival(c);
-    return PLAIT_OK;
+    return s;
 }
 
 // FIN: no byte above it comes, so none needs credit.
@@ -393,11 +392,9 @@ Status ReceiveHalf::on_skip(Core &c, const wire::SkipFrame &f, Time now) {
     if (!missing(c, start, end, f.messages))
         return PLAIT_OK; // it all came, or this was said before
     lose(c, start, end, f.messages, c.config.messages);
-    if (c.config.ordered())
-        if (const Status s = advance_order(c, now); s != PLAIT_OK)
-            return s;
+    const Status s = c.config.ordered() ? advance_order(c, now) : PLAIT_OK;
     after_arrival(c);
-    return PLAIT_OK;
+    return s;
 }
 
 // -- After -------------------------------------------------------------------------------

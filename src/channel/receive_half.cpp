@@ -430,9 +430,9 @@ Status ReceiveHalf::on_timer(Core &c, Time now) {
     }
     if (held_ && held_->wait_at <= now) {
         const Status s = advance_order(c, now);
+        after_arrival(c);
         if (s != PLAIT_OK)
             return s;
-        after_arrival(c);
     }
     if (held_ && held_->active + kHeldIdle <= now)
         trim();

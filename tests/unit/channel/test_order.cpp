@@ -66,7 +66,7 @@ void test_order_small_newcomer_goes_before_the_bulk_already_there(void **) {
     for (int i = 0; i < 1000; i++)
         w.order.ready(w.add(5));
     Channel &small = w.add(5);
-    for (int n = 0; n < 5000; n++)
+    for (int n = 0; n < 50000; n++)
         w.order.charge(*w.order.next(), 1200);
     w.order.ready(small);
     assert_ptr_equal(w.order.next(), &small);

@@ -145,6 +145,7 @@ void test_reserve_channel_reset_meanwhile_memory_stays_until_commit(void **) {
     const auto room = p.a->reserve(1000);
     assert_true(room.ok());
     assert_true(p.a->reset(7) == PLAIT_OK);
+    assert_true(p.a.memory.pools.in_use() >= room->size());
     std::memset(room->data(), 'x', room->size());
     p.carry_all(kStart);
     assert_true(p.z->stop(1) == PLAIT_E_STATE);
