@@ -242,7 +242,12 @@ void Connection::detach(ChannelEntry &e) {
 
 void Connection::grant_channels() {
     const uint64_t most = std::min(peer_closed_ + config_.max_channels_per_peer, wire::kMaxChannelsASide);
-    while (peer_limit_ < most && budget_->promise(own_window_)) {
+    // More than at first only while others do not need it.
+    const auto may = [&] {
+        return peer_limit_ < peer_closed_ + channels_allowed_ ||
+               services_.budget.left() > services_.budget.total() / 2;
+    };
+    while (peer_limit_ < most && may() && budget_->promise(own_window_)) {
         peer_limit_++;
         pending_.add({Control::kMaxChannels, 0, 0});
     }

@@ -180,6 +180,7 @@ class Connection {
     LinkEntry *find_link(LinkNumber number);
 
     // establish.cpp
+    uint64_t kept_for_others() const;
     void promise_channels();
     wire::Parameters my_parameters(uint8_t handshake_class) const;
     bool establish(Handshake &handshake, LinkEntry &link, Time now);
@@ -357,6 +358,7 @@ class Connection {
     channel::SendOrder order_;
     std::unique_ptr<channel::ConnectionBudget> budget_;
     std::vector<std::unique_ptr<channel::ConnectionBudget>> inherited_budgets_;
+    uint64_t channels_allowed_ = 0; // of the peer at a time, as long as memory is short
     uint64_t own_window_ = 0; // bytes that the peer may send on a new channel, unasked
     Time channel_deadline_ = kNever;
     Time tuned_at_;

@@ -6,15 +6,25 @@
 
 namespace plait::connection {
 
+// Memory of the node that is not for this connection: the least that each one to come needs, at most
+// half of all.
+uint64_t Connection::kept_for_others() const {
+    const uint64_t to_come = services_.connections.limit() - services_.connections.size();
+    return std::min(to_come * (kControlWindow + channel::kWindowFloor), services_.budget.total() / 2);
+}
+
 // Sets memory aside for the channels that the peer may open: a 32nd of what is left, so that many
 // connections find some; never windows under the floor.
 void Connection::promise_channels() {
-    const uint64_t share = budget_->left() / 32;
+    const uint64_t kept = kept_for_others(), node_left = services_.budget.left();
+    const uint64_t spare = node_left > kept ? std::min(node_left - kept, budget_->left()) : 0;
+    const uint64_t share = std::max(spare / 32, channel::kWindowFloor);
     own_window_ = config_.initial_window;
     uint64_t n = std::max<uint32_t>(config_.max_channels_per_peer, 1);
     if (n * own_window_ > share)
         own_window_ = std::clamp(share / n, channel::kWindowFloor, own_window_);
     n = std::min(n, std::max<uint64_t>(share / own_window_, 1));
+    channels_allowed_ = n;
     // Channel 0's window comes on top: what it takes must not be missing under a channel of the peer.
     peer_limit_ = budget_->promise(n * own_window_ + kControlWindow) ? n : 0;
 }
