@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connection/cids.h"
+#include "support.h"
+
+using namespace plait;
+using namespace plait::test;
+using connection::CidBook;
+using connection::CidTable;
+
+namespace {
+
+struct Table {
+    CountingEntropy entropy{5};
+    CidTable table{entropy};
+};
+
+void test_class_same_name_same_index(void **) {
+    Table t;
+    assert_int_equal(*t.table.add_class("udp", 8), 0);
+    assert_int_equal(*t.table.add_class("serial", 1), 1);
+    assert_int_equal(*t.table.add_class("udp", 8), 0);
+    assert_int_equal(t.table.class_count(), 2);
+}
+
+void test_class_out_of_bounds_is_refused(void **) {
+    Table t;
+    assert_int_equal(t.table.add_class("", 8).status(), PLAIT_E_LIMIT);
+    assert_int_equal(t.table.add_class("x", 0).status(), PLAIT_E_LIMIT);
+    assert_int_equal(t.table.add_class("x", 9).status(), PLAIT_E_LIMIT);
+    assert_int_equal(t.table.add_class(std::string(33, 'x'), 8).status(), PLAIT_E_LIMIT);
+    for (size_t i = 0; i < wire::kMaxClasses; i++)
+        assert_true(t.table.add_class("c" + std::to_string(i), 8).ok());
+    assert_int_equal(t.table.add_class("more", 8).status(), PLAIT_E_LIMIT);
+}
+
+void test_one_byte_ids_three_quarters_and_no_more(void **) {
+    Table t;
+    const uint8_t c = *t.table.add_class("serial", 1);
+    std::vector<wire::Cid> ids;
+    for (uint32_t i = 0; i < 192; i++) {
+        const auto cid = t.table.issue(c, {i, {0}});
+        assert_true(cid.ok());
+        for (const wire::Cid &other : ids)
+            assert_false(other == *cid);
+        ids.push_back(*cid);
+    }
+    assert_int_equal(t.table.issue(c, {0, {0}}).status(), PLAIT_E_LIMIT);
+    t.table.withdraw(c, ids[0]);
+    assert_true(t.table.issue(c, {0, {0}}).ok());
+}
+
+void test_ids_of_classes_are_apart(void **) {
+    Table t;
+    const uint8_t one = *t.table.add_class("one", 1), two = *t.table.add_class("two", 1);
+    const wire::Cid cid = *t.table.issue(one, {7, {2}});
+    assert_non_null(t.table.find(one, cid.value()));
+    assert_int_equal(t.table.find(one, cid.value())->connection, 7);
+    assert_null(t.table.find(two, cid.value()));
+    t.table.move(one, cid, 9);
+    assert_int_equal(t.table.find(one, cid.value())->connection, 9);
+    assert_int_equal(t.table.find(one, cid.value())->link.v, 2);
+}
+
+void test_book_contradictions_are_protocol_errors(void **) {
+    CidBook b;
+    assert_int_equal(b.hold({1, {2}, 0, cid_of(1)}), PLAIT_OK);
+    assert_int_equal(b.hold({1, {2}, 0, cid_of(1)}), PLAIT_OK); // said twice
+    assert_int_equal(b.hold({1, {2}, 0, cid_of(9)}), PLAIT_E_PROTOCOL); // other bytes
+    assert_int_equal(b.hold({1, {4}, 0, cid_of(1)}), PLAIT_E_PROTOCOL); // other link
+    assert_int_equal(b.hold({2, {2}, 0, cid_of(9)}), PLAIT_E_PROTOCOL); // second for link and class
+    assert_int_equal(b.hold({2, {2}, 1, cid_of(9, 1)}), PLAIT_OK);      // another class
+}
+
+void test_book_holds_256(void **) {
+    CidBook b;
+    for (uint32_t i = 0; i < 256; i++)
+        assert_int_equal(b.hold({i, {2 * i}, 0, cid_of(static_cast<uint8_t>(i))}), PLAIT_OK);
+    assert_int_equal(b.hold({256, {2 * 256}, 0, cid_of(1)}), PLAIT_E_LIMIT);
+    b.drop_held({4});
+    assert_null(b.held({4}, 0));
+    assert_int_equal(b.hold({256, {2 * 256}, 0, cid_of(1)}), PLAIT_OK);
+}
+
+void test_book_issued_found_by_seq_and_by_link(void **) {
+    Table t;
+    const uint8_t udp = *t.table.add_class("udp", 8), tty = *t.table.add_class("serial", 1);
+    CidBook b;
+    b.add_issued({b.take_seq(), {0}, udp, true, cid_of(1)});
+    b.add_issued({b.take_seq(), {2}, udp, false, cid_of(2)});
+    b.add_issued({b.take_seq(), {2}, tty, false, cid_of(3, 1)});
+    assert_int_equal(b.issued(uint64_t{2})->cid.len, 1);
+    assert_int_equal(b.issued({2}, udp)->seq, 1);
+    assert_int_equal(b.issued({2}, tty)->seq, 2);
+    assert_int_equal(b.scarce_count(t.table), 1);
+    b.drop_issued(2);
+    assert_null(b.issued({2}, tty));
+    assert_non_null(b.issued({2}, udp));
+    assert_int_equal(b.take_seq(), 3); // never used twice
+}
+
+} // namespace
+
+int main() {
+    const CMUnitTest tests[] = {
+        cmocka_unit_test(test_class_same_name_same_index),
+        cmocka_unit_test(test_class_out_of_bounds_is_refused),
+        cmocka_unit_test(test_one_byte_ids_three_quarters_and_no_more),
+        cmocka_unit_test(test_ids_of_classes_are_apart),
+        cmocka_unit_test(test_book_contradictions_are_protocol_errors),
+        cmocka_unit_test(test_book_holds_256),
+        cmocka_unit_test(test_book_issued_found_by_seq_and_by_link),
+    };
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
