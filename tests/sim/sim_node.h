@@ -124,6 +124,7 @@ class SimNode final : public node::Output {
     Nanos turn_at_ = UINT64_MAX;
     Nanos last_turn_ = 0;
     uint32_t turns_at_once_ = 0;
+    uint32_t unchecked_ = 0; // turns since the invariants were
 };
 
 } // namespace plait::sim
