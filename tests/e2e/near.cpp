@@ -16,7 +16,7 @@ uint64_t now_ms() {
 plait_node_config short_timeouts() {
     plait_node_config config = PLAIT_NODE_CONFIG_INIT;
     config.idle_timeout_us = 20'000'000;
-    config.dormancy_timeout_us = 2'000'000;
+    config.dormancy_timeout_us = 5'000'000;
     config.keepalive_us = 200'000;
     return config;
 }

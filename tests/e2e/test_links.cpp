@@ -59,7 +59,7 @@ void test_all_links_pulled_and_back_goes_on(void **state) {
     f.cables.cut(1);
     assert_true(f.near->run_until([&] { return f.near->dormant; }, 10000));
     f.cables.mend(0);
-    assert_true(f.near->run_until([&] { return !f.near->dormant; }, 2000));
+    assert_true(f.near->run_until([&] { return !f.near->dormant; }, 4000));
     f.cables.mend(1);
     expect_whole(f, 30000);
 }

@@ -30,7 +30,7 @@ void test_peer_killed_is_noticed_in_time(void **state) {
     assert_true(f.near->run_until([&] { return f.near->acked() > kFile; }, kPatienceMs));
     f.far.kill_it();
     assert_true(f.near->run_until([&] { return f.near->dormant || f.near->closed; }, 6000));
-    assert_true(f.near->run_until([&] { return f.near->closed; }, 6000));
+    assert_true(f.near->run_until([&] { return f.near->closed; }, 10000));
     assert_int_equal(f.near->close_status, PLAIT_E_TIMEOUT);
 }
 
