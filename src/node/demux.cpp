@@ -133,6 +133,12 @@ bool Core::may_answer(const connection::Handshake &handshake, const Arrival &fro
             }
         } else if (c.state() == State::kAnswering) {
             older = slot;
+        } else if (c.initiated() && c.role() == Role::kInitiator && !c.ended() &&
+                   c.stats().packets_received == 0 && identity.id() > peer) {
+            // It answered our INIT but has not heard us under the new keys yet: still "at once". What
+            // it needs is a packet of ours, not a second connection.
+            we_win = true;
+            c.probe_all(false, now);
         }
     });
     if (we_win)

@@ -134,9 +134,10 @@ void accepted_late(World &w) {
     w.must([&] { return p.a->app().connected_to(*p.z); }, seconds(5), "a is connected");
     open_flow(w, *p.a, p.at_a, stream_plan(100'000, 1000));
     open_flow(w, *p.a, p.at_a, message_plan(20, 20, 0, 3000));
-    w.run_for(w.rng().between(millis(1), seconds(5)));
+    w.must([&] { return p.z->app().count(PLAIT_EVENT_CONNECTION_REQUEST) > 0; }, seconds(5), "z is asked");
+    w.run_for(w.rng().between(Duration{0}, seconds(5)));
     if (p.z->app().peerings().size() != 1)
-        w.fail("z has no request, or several");
+        w.fail("z has several requests");
     const uint64_t request = p.z->app().peerings().begin()->first;
     if (p.z->app().count(PLAIT_EVENT_CHANNEL_REQUEST) != 0)
         w.fail("channels before the connection was accepted");
