@@ -64,7 +64,7 @@ void test_ids_of_classes_are_apart(void **) {
 void test_book_contradictions_are_protocol_errors(void **) {
     CidBook b;
     assert_int_equal(b.hold({1, {2}, 0, cid_of(1)}), PLAIT_OK);
-    assert_int_equal(b.hold({1, {2}, 0, cid_of(1)}), PLAIT_OK); // said twice
+    assert_int_equal(b.hold({1, {2}, 0, cid_of(1)}), PLAIT_OK);         // said twice
     assert_int_equal(b.hold({1, {2}, 0, cid_of(9)}), PLAIT_E_PROTOCOL); // other bytes
     assert_int_equal(b.hold({1, {4}, 0, cid_of(1)}), PLAIT_E_PROTOCOL); // other link
     assert_int_equal(b.hold({2, {2}, 0, cid_of(9)}), PLAIT_E_PROTOCOL); // second for link and class

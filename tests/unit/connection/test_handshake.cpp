@@ -20,7 +20,8 @@ Packet copy(Bytes b) {
 struct World {
     World() : a(1), z(2) {}
     void dial(bool known) {
-        auto dialed = Handshake::dial(a.local(), known ? &z.identity.id() : nullptr, cid_of(1), parameters_of(5));
+        auto dialed = Handshake::dial(a.local(), known ? &z.identity.id() : nullptr, cid_of(1),
+                                      parameters_of(5));
         at_a = std::move(dialed).value();
         init = copy(at_a->message());
     }

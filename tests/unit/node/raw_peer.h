@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A peer that does by hand what it likes: it shakes hands with a node, and then seals whatever frames
-// a test wants, for any channel, link and packet number. What the node must stand is tested with it.
+// A peer that does by hand what it likes: it shakes hands with a node, and then seals whatever
+// frames a test wants, for any channel, link and packet number. What the node must stand is tested
+// with it.
 #pragma once
 
 #include "connection/handshake.h"
@@ -35,10 +36,7 @@ struct Seen {
     Status on(const wire::PingFrame &) { return pings++, PLAIT_OK; }
     Status on(const wire::LinkCloseFrame &) { return link_closes++, PLAIT_OK; }
     Status on(const wire::DataFrame &) { return data++, PLAIT_OK; }
-    template <class Frame>
-    Status on(const Frame &) {
-        return PLAIT_OK;
-    }
+    template <class Frame> Status on(const Frame &) { return PLAIT_OK; }
 };
 
 class RawPeer final : public node::Output {
@@ -145,15 +143,15 @@ class RawPeer final : public node::Output {
         const PacketNumber number{pn[link]++};
         const size_t head = wire::write_short_header(p.data(), h, to, number);
         crypto::KeyCache cache_of_keys;
-        const auto &key = cache_of_keys.get(1, keys.root, 0, {{channel}, Role::kInitiator, keys.cipher, epoch});
+        const auto &key =
+            cache_of_keys.get(1, keys.root, 0, {{channel}, Role::kInitiator, keys.cipher, epoch});
         crypto::seal(key, {link}, number, {p.data(), head}, plain, p.data() + head);
         p.resize(head + plain.size() + wire::kTagSize);
         const auto mask = crypto::header_mask(send_mask, p.data() + p.size() - 16);
         wire::mask_short_header(p.data(), to.len, head, mask.b);
         return p;
     }
-    template <class... Frames>
-    void say(uint32_t channel, const Frames &...frames) {
+    template <class... Frames> void say(uint32_t channel, const Frames &...frames) {
         deliver(seal(channel, frames...), from);
     }
 
@@ -168,9 +166,11 @@ class RawPeer final : public node::Output {
             if (!h.ok())
                 continue;
             crypto::KeyCache cache_of_keys;
-            const auto &key = cache_of_keys.get(1, keys.root, 0, {h->channel, Role::kResponder, keys.cipher, h->epoch});
+            const auto &key = cache_of_keys.get(
+                1, keys.root, 0, {h->channel, Role::kResponder, keys.cipher, h->epoch});
             const MutBytes sealed = MutBytes(d).subspan(h->size);
-            if (crypto::open(key, {on_link}, {h->truncated_pn}, Bytes(d).first(h->size), sealed) != PLAIT_OK)
+            if (crypto::open(key, {on_link}, {h->truncated_pn}, Bytes(d).first(h->size), sealed) !=
+                PLAIT_OK)
                 continue;
             highest[on_link] = std::max(highest[on_link], h->truncated_pn);
             (void)wire::read_frames(Bytes(sealed).first(sealed.size() - wire::kTagSize), seen);

@@ -10,7 +10,8 @@ using namespace plait::test;
 namespace {
 
 struct World : Pair {
-    explicit World(node::Config of_a = {}, node::Config of_z = {}, const char *cls = "udp", uint32_t mtu = 1400)
+    explicit World(node::Config of_a = {}, node::Config of_z = {}, const char *cls = "udp",
+                   uint32_t mtu = 1400)
         : Pair(std::move(of_a), std::move(of_z)) {
         ea = a.open(cls, mtu);
         ez = z.open(cls, mtu);
@@ -59,7 +60,8 @@ void assert_closed_once(const Side &s) {
         }
         assert_false(over);
         for (size_t k = 0; k < i; k++)
-            assert_false(s.events[k].type == e.type && s.events[k].channel == e.channel && s.events[k].link == e.link);
+            assert_false(s.events[k].type == e.type && s.events[k].channel == e.channel &&
+                         s.events[k].link == e.link);
     }
 }
 
@@ -70,7 +72,8 @@ void test_request_refused_both_sides_end(void **) {
     assert_true(w.wait(w.z, PLAIT_EVENT_CONNECTION_REQUEST));
     const uint64_t cz = event_of(w.z, PLAIT_EVENT_CONNECTION_REQUEST).connection;
     assert_int_equal(w.z.node.refuse(cz, 9, w.now), PLAIT_OK);
-    assert_true(w.run([&] { return has(w.a, PLAIT_EVENT_CLOSED) && has(w.z, PLAIT_EVENT_CLOSED); }, base::seconds(3)));
+    assert_true(w.run([&] { return has(w.a, PLAIT_EVENT_CLOSED) && has(w.z, PLAIT_EVENT_CLOSED); },
+                      base::seconds(3)));
     assert_closed_once(w.a);
     assert_closed_once(w.z);
 }
@@ -87,7 +90,8 @@ void test_channel_reset_before_acceptance_end_is_told(void **) {
     assert_int_equal(count(w.z, PLAIT_EVENT_CHANNEL_REQUEST), 0);
     const uint64_t cz = event_of(w.z, PLAIT_EVENT_CONNECTION_REQUEST).connection;
     w.z.node.refuse(cz, 9, w.now);
-    assert_true(w.run([&] { return has(w.a, PLAIT_EVENT_CLOSED) && has(w.z, PLAIT_EVENT_CLOSED); }, base::seconds(8)));
+    assert_true(w.run([&] { return has(w.a, PLAIT_EVENT_CLOSED) && has(w.z, PLAIT_EVENT_CLOSED); },
+                      base::seconds(8)));
     assert_closed_once(w.z);
 }
 
@@ -99,7 +103,8 @@ void test_request_left_alone_initiator_stays_connected(void **) {
     (void)w.a.node.open_channel(w.ca, "data", channel::stream(), w.now);
     w.idle(base::seconds(20));
     assert_false(has(w.a, PLAIT_EVENT_DORMANT));
-    assert_int_equal(w.z.node.accept(event_of(w.z, PLAIT_EVENT_CONNECTION_REQUEST).connection, w.now), PLAIT_OK);
+    assert_int_equal(
+        w.z.node.accept(event_of(w.z, PLAIT_EVENT_CONNECTION_REQUEST).connection, w.now), PLAIT_OK);
     assert_true(w.wait(w.z, PLAIT_EVENT_CHANNEL_REQUEST));
 }
 
@@ -125,7 +130,8 @@ void test_xx_both_ask_connects(void **) {
     assert_int_equal(w.a.node.accept(w.ca, w.now), PLAIT_OK);
     assert_true(w.wait(w.z, PLAIT_EVENT_CONNECTION_REQUEST));
     w.z.node.accept(event_of(w.z, PLAIT_EVENT_CONNECTION_REQUEST).connection, w.now);
-    assert_true(w.run([&] { return has(w.a, PLAIT_EVENT_CONNECTED) && has(w.z, PLAIT_EVENT_CONNECTED); }));
+    assert_true(
+        w.run([&] { return has(w.a, PLAIT_EVENT_CONNECTED) && has(w.z, PLAIT_EVENT_CONNECTED); }));
     w.a.node.check_invariants();
     w.z.node.check_invariants();
 }
@@ -202,7 +208,8 @@ void test_early_channels_above_limit_wait(void **) {
     for (int i = 0; i < 6; i++)
         ch.push_back(*w.a.node.open_channel(w.ca, label, channel::stream(), w.now));
     for (size_t done = 0; done < 6; done++) {
-        assert_true(w.run([&] { return count(w.z, PLAIT_EVENT_CHANNEL_REQUEST) > done; }, base::seconds(5)));
+        assert_true(w.run([&] { return count(w.z, PLAIT_EVENT_CHANNEL_REQUEST) > done; },
+                          base::seconds(5)));
         size_t seen = 0;
         for (const plait_event &e : w.z.events)
             if (e.type == PLAIT_EVENT_CHANNEL_REQUEST && seen++ == done) {
@@ -238,7 +245,9 @@ void test_unanswered_channel_released_after_the_end(void **) {
     assert_true(w.wait(w.z, PLAIT_EVENT_CHANNEL_REQUEST));
     w.a.node.close(w.ca, 0, "", w.now);
     assert_true(w.wait(w.z, PLAIT_EVENT_CLOSED));
-    assert_int_equal(w.z.node.close_channel(event_of(w.z, PLAIT_EVENT_CHANNEL_REQUEST).channel, w.now), PLAIT_OK);
+    assert_int_equal(
+        w.z.node.close_channel(event_of(w.z, PLAIT_EVENT_CHANNEL_REQUEST).channel, w.now),
+        PLAIT_OK);
     w.idle(base::seconds(8));
     assert_closed_once(w.z);
 }
@@ -251,7 +260,8 @@ void test_both_dial_link_closed_before_end_is_told(void **) {
         Side &loser = w.a.node.id() < w.z.node.id() ? w.a : w.z;
         Side &winner = &loser == &w.a ? w.z : w.a;
         const uint64_t el = &loser == &w.a ? w.ea : w.ez, ew = &loser == &w.a ? w.ez : w.ea;
-        const char *to_winner = &winner == &w.z ? "z" : "a", *to_loser = &winner == &w.z ? "a" : "z";
+        const char *to_winner = &winner == &w.z ? "z" : "a",
+                   *to_loser = &winner == &w.z ? "a" : "z";
         const crypto::NodeId wid = winner.node.id(), lid = loser.node.id();
         const uint64_t cl = *loser.node.connect(&wid, el, address(to_winner), {}, w.now);
         const uint64_t extra = *loser.node.add_link(cl, el, address("elsewhere"), {}, w.now);
@@ -259,7 +269,8 @@ void test_both_dial_link_closed_before_end_is_told(void **) {
         if (first)
             w.idle(base::millis(2)); // the closing event is read
         const uint64_t cw = *winner.node.connect(&lid, ew, address(to_loser), {}, w.now);
-        assert_true(w.run([&] { return has(w.a, PLAIT_EVENT_CONNECTED) && has(w.z, PLAIT_EVENT_CONNECTED); }));
+        assert_true(w.run(
+            [&] { return has(w.a, PLAIT_EVENT_CONNECTED) && has(w.z, PLAIT_EVENT_CONNECTED); }));
         assert_int_equal(event_of(loser, PLAIT_EVENT_CONNECTED).connection, cl);
         assert_int_equal(event_of(winner, PLAIT_EVENT_CONNECTED).connection, cw);
         assert_int_equal(w.a.node.stats().connections, 1);
@@ -292,7 +303,8 @@ void test_node_without_channels_left_refuses_to_connect(void **) {
     assert_true(w.connect()); // takes the only one, for control
     w.idle(base::millis(100));
     const crypto::NodeId id = w.z.node.id();
-    (void)w.a.node.connect(&id, w.ea, address("z"), {}, w.now); // of a's two one is replaced in the end
+    (void)w.a.node.connect(&id, w.ea, address("z"), {},
+                           w.now); // of a's two one is replaced in the end
     w.idle(base::seconds(12));
     w.z.node.check_invariants();
 }
