@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-License-Identifier: Apache-2.0
 """Writes include/plait/status.h and src/base/status_text.inc from src/base/status_table.txt.
 
 gen_status.py          writes both files
