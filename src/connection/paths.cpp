@@ -256,6 +256,8 @@ void Connection::link_timers(LinkEntry &link, Time now) {
     if (link.validation.armed && link.validation.sent >= link::kMaxChallenges && link.validation.next_send <= now)
         return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
     if (link.state == link::State::kDead && link.next_probe <= now) {
+        if (!link.recovery->can_send())
+            reinject_all(link, now); // unanswered probes fill a small ledger
         link.probes_owed = 1;
         link.next_probe = now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
     }
