@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# SPDX-License-Identifier: Apache-2.0
 """Writes include/plait/status.h and src/base/status_text.inc from src/base/status_table.txt.
 
 gen_status.py          writes both files
@@ -34,8 +33,8 @@ def header():
         "#define PLAIT_STATUS_H",
         "#include <stdint.h>",
         "",
-        "/** What every function that can fail returns: PLAIT_OK or one of the negative codes below.",
-        " *  Codes come in bands of a hundred by the kind of failure; a number is never reused. */",
+        "/** What every function that can fail returns: PLAIT_OK or a negative code.",
+        " *  Codes come in bands of a hundred by the kind of failure; no number is ever reused. */",
         "typedef int32_t plait_status;",
         "",
         "enum {",
