@@ -34,7 +34,9 @@ def seeds():
     short = [n for n in page if n.endswith("_packet")]
     for name in short:
         yield "short_packet", name, b"\x07" + page[name]["mask"] + page[name]["packet"]
-        yield "short_packet", name + "_plain", b"\x07" + bytes(16) + page[name]["header"] + bytes(16)
+        yield "short_packet", name + "_plain", b"\x07" + bytes(16) + page[name]["header"] + bytes(
+            16
+        )
         if page[name]["plaintext"]:
             yield "frames", name, page[name]["plaintext"]
     serial = b"\x00" + bytes(16) + b"\x00\x5c\x00\x01" + bytes(16)
@@ -49,12 +51,43 @@ def seeds():
         yield "long_packet", name + "_open", packet[:first] + rest
     fin = page["resp"]["packet"][:23] + struct.pack(">H", len(page["init"]["payload"]))
     yield "long_packet", "fin_open", b"\xa0" + fin[1:] + page["init"]["payload"]
-    for name, data in (("small", b"plait"), ("zeros", bytes(10)), ("mixed", bytes([0, 1, 0, 2, 3])),
-                       ("block_254", b"\x11" * 250), ("long", bytes(range(1, 256)) * 3),
-                       ("packet", page["data_packet"]["packet"])):
+    for name, data in (
+        ("small", b"plait"),
+        ("zeros", bytes(10)),
+        ("mixed", bytes([0, 1, 0, 2, 3])),
+        ("block_254", b"\x11" * 250),
+        ("long", bytes(range(1, 256)) * 3),
+        ("packet", page["data_packet"]["packet"]),
+    ):
         yield "cobs", name, cobs_frame(data)
         yield "cobs", name + "_raw", data
     yield "cobs", "garbage_first", b"\x05\x11\x22\0\0" + cobs_frame(b"after garbage") + b"\xff\x01"
+
+    for name, data in node_seeds(page["frames"]):
+        yield "node", name, data
+
+
+def node_seeds(frames):
+    """The steps of fuzz_node.cpp: 1 frames under a channel's key, 7 time, 9 a call, and so on."""
+
+    def say(frame, channel=0):
+        return bytes([1, channel, len(frame)]) + frame + b"\0"
+
+    wait, send = bytes([7, 50]), bytes([9, 2, 0, 20])
+    for name, frame in frames.items():
+        if len(frame) <= 200:
+            yield name, b"\x01" + say(frame) + say(frame, 2) + wait
+    for kind, n in (("stream", 0), ("datagram", 1)):
+        yield "open_" + kind, b"\x01" + bytes([9, n, 0, 0]) + send * 3 + wait + say(
+            frames["accept"]
+        ) + send
+    both = say(frames["open"] + frames["data"], 2)
+    yield "channel", b"\x01" + both + send + wait + both + bytes([9, 3, 0, 0]) + wait * 3
+    yield "close", b"\x01" + both + bytes([9, 8, 0, 0]) + wait
+    yield "link", b"\x01" + bytes([9, 7, 0, 0]) + say(frames["new_cid"]) + wait * 4
+    yield "handshake", b"\0" + bytes([6, 0, 60, 0, 0, 6, 1, 0, 9, 0, 6, 0, 0, 0, 0, 8, 120])
+    yield "sealed", b"\x01" + bytes([4, 3, 2, 0, 4, 30, 9, 0, 5, 0, 3, 5, 1, 0])
+    yield "raw", b"\x01" + bytes([0, 30]) + bytes(range(30)) + b"\0" + bytes([8, 255])
 
 
 def main(root):
