@@ -31,7 +31,9 @@ static plait_status mock_init(void) {
     inits++;
     return PLAIT_OK;
 }
-static void mock_deinit(void) { inits--; }
+static void mock_deinit(void) {
+    inits--;
+}
 
 static plait_status mock_open(const plait_host *host, plait_host_endpoint *h,
                               const plait_open_args *args, void **self) {
@@ -216,8 +218,12 @@ static void test_endpoint_that_opens_down_says_so(void **state) {
     assert_int_equal(event.b, PLAIT_ENDPOINT_DOWN);
 }
 
-static void say_down(mock *m) { m->host->state(m->h, PLAIT_TRANSPORT_DOWN, NULL, 0); }
-static void say_up(mock *m) { m->host->state(m->h, PLAIT_TRANSPORT_UP, NULL, 0); }
+static void say_down(mock *m) {
+    m->host->state(m->h, PLAIT_TRANSPORT_DOWN, NULL, 0);
+}
+static void say_up(mock *m) {
+    m->host->state(m->h, PLAIT_TRANSPORT_UP, NULL, 0);
+}
 
 static void test_down_and_up_are_events(void **state) {
     pair *p = *state;
@@ -229,7 +235,9 @@ static void test_down_and_up_are_events(void **state) {
     assert_int_equal(pair_expect(p, &p->a, PLAIT_EVENT_ENDPOINT_STATE).b, PLAIT_ENDPOINT_UP);
 }
 
-static void say_failed(mock *m) { (m->host->fail)(m->h, PLAIT_E_NO_DEVICE, "the pigeon has flown"); }
+static void say_failed(mock *m) {
+    (m->host->fail)(m->h, PLAIT_E_NO_DEVICE, "the pigeon has flown");
+}
 static void keep_text(void *user, uint32_t level, const char *text) {
     if (level == PLAIT_LOG_ERROR) {
         snprintf(user, 128, "%s", text);
@@ -254,7 +262,9 @@ static void test_failed_endpoint_is_closed_once_and_told(void **state) {
     assert_int_equal(opened, 1);
 }
 
-static void say_writable(mock *m) { m->host->state(m->h, PLAIT_TRANSPORT_WRITABLE, NULL, 0); }
+static void say_writable(mock *m) {
+    m->host->state(m->h, PLAIT_TRANSPORT_WRITABLE, NULL, 0);
+}
 
 static void test_full_line_is_left_alone_until_it_is_writable(void **state) {
     pair *p = *state;
@@ -277,7 +287,9 @@ static void test_full_line_is_left_alone_until_it_is_writable(void **state) {
     assert_memory_equal(in, "waits", 5);
 }
 
-static void set_timer(mock *m) { m->host->timer(m->h, m->host->now_us(m->h) + 3000); }
+static void set_timer(mock *m) {
+    m->host->timer(m->h, m->host->now_us(m->h) + 3000);
+}
 
 static void test_timer_goes_off_once(void **state) {
     pair *p = *state;
