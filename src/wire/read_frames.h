@@ -51,6 +51,19 @@ Status read_data(base::Reader &r, uint8_t type, Handler &handler) {
     return read(r, type, f) ? handler.on(f) : PLAIT_E_MALFORMED;
 }
 
+// A probe for a larger MTU may be 64 KiB of it.
+inline void skip_padding(base::Reader &r) {
+    const uint8_t *const from = r.at();
+    const size_t left = r.left();
+    size_t n = 0;
+    for (uint64_t eight = 0; left - n >= sizeof eight; n += sizeof eight)
+        if (std::memcpy(&eight, from + n, sizeof eight); eight != 0)
+            break;
+    while (n < left && from[n] == 0)
+        n++;
+    r.bytes(n);
+}
+
 inline Status skip_extension(base::Reader &r) {
     r.bytes(r.varint());
     return r.ok() ? PLAIT_OK : PLAIT_E_MALFORMED;
@@ -101,7 +114,7 @@ Status read_frames(Bytes plaintext, Handler &handler) {
         if ((type & 0xf8) == static_cast<uint8_t>(FrameType::kData))
             s = read_data(r, type, handler);
         else if (type == static_cast<uint8_t>(FrameType::kPadding))
-            continue;
+            skip_padding(r);
         else if (type == static_cast<uint8_t>(FrameType::kPing))
             s = handler.on(PingFrame{});
         else if ((type & 0xfe) == static_cast<uint8_t>(FrameType::kAck))

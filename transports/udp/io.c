@@ -268,7 +268,8 @@ plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) 
     udp_endpoint *e = self;
     struct mmsghdr msgs[kUdpRecvSlots];
     struct iovec iov[kUdpRecvSlots];
-    n = n < kUdpRecvSlots ? n : kUdpRecvSlots;
+    uint32_t most = e->long_runs ? kUdpRecvRuns : kUdpRecvSlots;
+    n = n < most ? n : most;
     for (uint32_t i = 0; i < n; i++) {
         iov[i] = (struct iovec){e->slots + (size_t)i * kUdpSlotBytes, kUdpSlotBytes};
         msgs[i].msg_len = 0;
@@ -279,6 +280,7 @@ plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) 
     }
     int count = receive(e, msgs, n);
     *got = count > 0 ? (uint32_t)count : 0;
+    size_t bytes = 0;
     for (uint32_t i = 0; i < *got; i++) {
         plait_datagram *d = &v[i];
         d->data = iov[i].iov_base;
@@ -287,7 +289,9 @@ plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) 
         udp_addr_from_sockaddr(&e->names[i], &e->peers[i]);
         d->peer = &e->peers[i];
         read_controls(e, &msgs[i].msg_hdr, i, d);
+        bytes += d->len;
     }
+    e->long_runs = bytes > (size_t)*got * kUdpLongRun;
     return count < 0 ? PLAIT_E_SYSTEM : PLAIT_OK;
 }
 

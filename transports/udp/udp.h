@@ -12,6 +12,9 @@
 enum {
     kUdpRecvSlots = 32,           /* datagrams, or runs of them, in one recv */
     kUdpSlotBytes = 65536,        /* the largest run that the kernel gives (GRO) */
+    kUdpRecvRuns = 4,             /* as many where they are long runs: what is opened, copied and
+                                     read in one turn then stays in the processor's cache */
+    kUdpLongRun = 16384,          /* bytes, on the average */
     kUdpSendBatch = 32,           /* messages in one call of the system */
     kUdpMaxPayload = 65507,       /* 65535 - 20 - 8: the most that one IPv4 datagram carries */
     kUdpMaxSegments = 64,         /* UDP_MAX_SEGMENTS of the oldest kernels that have UDP_SEGMENT */
@@ -45,6 +48,7 @@ typedef struct udp_endpoint {
     int family;      /* AF_INET or AF_INET6 */
     uint16_t port;   /* bound, host order */
     bool gso, gro;   /* in force; gso goes off when the path below refuses it */
+    bool long_runs;  /* the last recv brought some */
     bool blocked;    /* PLAIT_E_AGAIN was returned, WRITABLE is owed */
     udp_resume resume;
     uint8_t *slots;  /* kUdpRecvSlots * kUdpSlotBytes; the system backs only what is touched */
