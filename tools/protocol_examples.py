@@ -45,8 +45,16 @@ def parameter(number, name, value):
 
 
 def limits(handshake_class, max_channels, window, message, links, delay, idle, dormancy):
-    names = ("HANDSHAKE_CLASS", "MAX_CHANNELS", "INITIAL_WINDOW", "MAX_MESSAGE", "MAX_LINKS",
-             "MAX_ACK_DELAY", "IDLE_TIMEOUT", "DORMANCY_TIMEOUT")
+    names = (
+        "HANDSHAKE_CLASS",
+        "MAX_CHANNELS",
+        "INITIAL_WINDOW",
+        "MAX_MESSAGE",
+        "MAX_LINKS",
+        "MAX_ACK_DELAY",
+        "IDLE_TIMEOUT",
+        "DORMANCY_TIMEOUT",
+    )
     values = (handshake_class, max_channels, window, message, links, delay, idle, dormancy)
     return [parameter(5 + i, f"{n} {v}", varint(v)) for i, (n, v) in enumerate(zip(names, values))]
 
@@ -57,9 +65,12 @@ def classes(*table):
 
 
 def long_header(kind, dcid, scid):
-    return [(bytes([0x80 | kind << 4]), ("INIT", "RESP", "FIN")[kind]),
-            (struct.pack(">I", VERSION), "version"),
-            (bytes([len(dcid)]) + dcid, "dlen, dcid"), (bytes([len(scid)]) + scid, "slen, scid")]
+    return [
+        (bytes([0x80 | kind << 4]), ("INIT", "RESP", "FIN")[kind]),
+        (struct.pack(">I", VERSION), "version"),
+        (bytes([len(dcid)]) + dcid, "dlen, dcid"),
+        (bytes([len(scid)]) + scid, "slen, scid"),
+    ]
 
 
 class Handshake:
@@ -73,20 +84,29 @@ class Handshake:
         e, z_e = x25519(A_EPHEMERAL), x25519(Z_EPHEMERAL)
 
         self.init_payload = [
-            parameter(1, "NODE_ID", A.id), parameter(2, "CIPHERS", b"\1\2"),
+            parameter(1, "NODE_ID", A.id),
+            parameter(2, "CIPHERS", b"\1\2"),
             parameter(15, "TIME", struct.pack(">Q", 1_700_000_000_000)),
-            classes(("udp", 8), ("serial", 1))] + limits(0, 256, 65536, 16777216, 8, 5000, 60000, 60000)
+            classes(("udp", 8), ("serial", 1)),
+        ] + limits(0, 256, 65536, 16777216, 8, 5000, 60000, 60000)
         n.mix_hash(e)
         n.mix_key(x25519(A_EPHEMERAL, Z.public))
         s = n.encrypt(A.public)
         n.mix_key(x25519(A.secret, Z.public))
-        self.init_parts = [(e, "e"), (s, "s, encrypted"), (n.encrypt(joined(self.init_payload)), "payload")]
+        self.init_parts = [
+            (e, "e"),
+            (s, "s, encrypted"),
+            (n.encrypt(joined(self.init_payload)), "payload"),
+        ]
 
         cids = bytes([8]) + A_CID + bytes([8]) + Z_CID
         self.resp_payload = [
-            parameter(3, "CIPHER", b"\1"), parameter(13, "VERSIONS", struct.pack(">I", VERSION)),
-            parameter(14, "SUITES", b"\0\1"), parameter(16, "CONNECTION_IDS", cids),
-            classes(("serial", 1), ("udp", 8))] + limits(1, 256, 65536, 16777216, 8, 5000, 30000, 60000)
+            parameter(3, "CIPHER", b"\1"),
+            parameter(13, "VERSIONS", struct.pack(">I", VERSION)),
+            parameter(14, "SUITES", b"\0\1"),
+            parameter(16, "CONNECTION_IDS", cids),
+            classes(("serial", 1), ("udp", 8)),
+        ] + limits(1, 256, 65536, 16777216, 8, 5000, 30000, 60000)
         n.mix_hash(z_e)
         n.mix_key(x25519(Z_EPHEMERAL, e))
         n.mix_key(x25519(Z_EPHEMERAL, A.public))
@@ -104,7 +124,11 @@ class Handshake:
 
     def resp(self):
         noise = joined(self.resp_parts)
-        return long_header(1, A_CID, Z_CID) + [(struct.pack(">H", len(noise)), "noise_len")] + self.resp_parts
+        return (
+            long_header(1, A_CID, Z_CID)
+            + [(struct.pack(">H", len(noise)), "noise_len")]
+            + self.resp_parts
+        )
 
 
 def channel_key(root, channel, direction, cipher=1, epoch=0):
@@ -127,13 +151,25 @@ def short_packet(root, direction, cid, channel, link, number, number_size, flags
     mask = siphash128(header_key(root, direction), sealed[-16:])
     rest = bytes(a ^ b for a, b in zip(channel_bytes + number_bytes, mask[1:]))
     return {
-        "header": [(bytes([flags]), "flags"), (cid, "connection id"),
-                   (channel_bytes, f"channel {channel}"), (number_bytes, f"packet number {number:#x}")],
-        "plaintext": plaintext, "key": key, "iv": iv, "nonce": nonce, "mask": mask,
-        "packet": [(bytes([flags ^ mask[0] & 0x7F]), "flags, masked"), (cid, "connection id"),
-                   (rest, "channel and packet number, masked")]
+        "header": [
+            (bytes([flags]), "flags"),
+            (cid, "connection id"),
+            (channel_bytes, f"channel {channel}"),
+            (number_bytes, f"packet number {number:#x}"),
+        ],
+        "plaintext": plaintext,
+        "key": key,
+        "iv": iv,
+        "nonce": nonce,
+        "mask": mask,
+        "packet": [
+            (bytes([flags ^ mask[0] & 0x7F]), "flags, masked"),
+            (cid, "connection id"),
+            (rest, "channel and packet number, masked"),
+        ]
         + ([(sealed[:-16], "ciphertext")] if plaintext else [])
-        + [(sealed[-16:], "tag, also the sample")]}
+        + [(sealed[-16:], "tag, also the sample")],
+    }
 
 
 def frames():
@@ -142,14 +178,31 @@ def frames():
     v = varint
     return {
         "ping": b"\x01",
-        "ack": b"\x02" + v(3) + v(1000) + v(700) + b"\x01\x02\x03\x04" + v(3) + v(10) + v(0) + v(4) + v(1) + v(0),
+        "ack": b"\x02"
+        + v(3)
+        + v(1000)
+        + v(700)
+        + b"\x01\x02\x03\x04"
+        + v(3)
+        + v(10)
+        + v(0)
+        + v(4)
+        + v(1)
+        + v(0),
         "ack_ecn": b"\x03" + v(0) + v(7) + v(25) + bytes(4) + v(8) + v(0) + v(1) + v(1) + v(7),
         "data": b"\x0d" + v(70000) + v(5) + b"hello",
         "data_fin": b"\x0a" + v(70005),
         "skip": b"\x10" + v(5) + v(1200) + v(2400) + v(2),
-        "open": [(b"\x11" + v(2), "channel 2"), (b"\x86", "at most, skip, ordered, messages, one-way"),
-                 (v(3), "3 resends"), (v(20000), "reorder wait 20 ms"), (b"\x24", "class 2, weight 16"),
-                 (v(0), "window"), (b"\0\x10", "cipher, 2^16 packets an epoch"), (b"\4chat", "label")],
+        "open": [
+            (b"\x11" + v(2), "channel 2"),
+            (b"\x86", "at most, skip, ordered, messages, one-way"),
+            (v(3), "3 resends"),
+            (v(20000), "reorder wait 20 ms"),
+            (b"\x24", "class 2, weight 16"),
+            (v(0), "window"),
+            (b"\0\x10", "cipher, 2^16 packets an epoch"),
+            (b"\4chat", "label"),
+        ],
         "accept": b"\x12" + v(2) + v(262144) + v(65536),
         "refuse": b"\x13" + v(2) + v(9),
         "reset": b"\x14" + v(5) + v(2**32 + 1) + v(70005),
@@ -162,8 +215,14 @@ def frames():
         "ack_freq": b"\x1b" + v(2) + v(1) + v(90) + v(5000) + v(3),
         "challenge": b"\x1c" + count_up(1, 8),
         "response": b"\x1d" + count_up(1, 8),
-        "new_cid": [(b"\x1e", "type"), (v(2), "link 2"), (v(1), "class 1: udp in Z's table"),
-                    (v(1), "seq"), (b"\x08" + cid, "cid"), (token, "token, from Z's seed")],
+        "new_cid": [
+            (b"\x1e", "type"),
+            (v(2), "link 2"),
+            (v(1), "class 1: udp in Z's table"),
+            (v(1), "seq"),
+            (b"\x08" + cid, "cid"),
+            (token, "token, from Z's seed"),
+        ],
         "new_cid_short": b"\x1e" + v(2) + v(0) + v(2) + b"\x01\x5c",
         "retire_cid": b"\x1f" + v(1),
         "cid_request": b"\x20" + v(0) + v(2),
@@ -178,25 +237,63 @@ def examples():
     hs = Handshake()
     root = hs.root
     key, iv = channel_key(root, 5, 0)
-    data = [(b"\x0d" + varint(0x1000) + varint(12), "DATA: LEN, START; offset 4096; 12 bytes"),
-            (varint(11) + b"hello plait", "the message's length and body")]
+    data = [
+        (b"\x0d" + varint(0x1000) + varint(12), "DATA: LEN, START; offset 4096; 12 bytes"),
+        (varint(11) + b"hello plait", "the message's length and body"),
+    ]
     # 0x11f0..0x1234 without 0x1201, received on link 0, 1.5 ms ago.
-    ack = [(b"\x02" + varint(0) + varint(0x1234) + varint(1500), "ACK: link, largest, delay"),
-           (struct.pack(">I", 0x00ABCDEF), "receive time"), (varint(2), "ranges"),
-           (varint(0x1234 - 0x1202), "0x1202..0x1234"), (varint(0) + varint(0x1200 - 0x11F0), "0x11f0..0x1200"),
-           (b"\x01", "PING")]
+    ack = [
+        (b"\x02" + varint(0) + varint(0x1234) + varint(1500), "ACK: link, largest, delay"),
+        (struct.pack(">I", 0x00ABCDEF), "receive time"),
+        (varint(2), "ranges"),
+        (varint(0x1234 - 0x1202), "0x1202..0x1234"),
+        (varint(0) + varint(0x1200 - 0x11F0), "0x11f0..0x1200"),
+        (b"\x01", "PING"),
+    ]
     return {
-        "varints": {f"value_{n}": varint(n) for n in (
-            0, 37, 63, 64, 15293, 16383, 16384, 494878333, 2**30 - 1, 2**30, 151288809941952652, 2**62 - 1)},
-        "identity": {"a_seed": A.seed, "a_id": A.id, "a_x25519": A.public,
-                     "z_seed": Z.seed, "z_id": Z.id, "z_x25519": Z.public},
-        "init": {"ephemeral_secret": A_EPHEMERAL, "prologue": hs.prologue,
-                 "payload": hs.init_payload, "packet": hs.init()},
+        "varints": {
+            f"value_{n}": varint(n)
+            for n in (
+                0,
+                37,
+                63,
+                64,
+                15293,
+                16383,
+                16384,
+                494878333,
+                2**30 - 1,
+                2**30,
+                151288809941952652,
+                2**62 - 1,
+            )
+        },
+        "identity": {
+            "a_seed": A.seed,
+            "a_id": A.id,
+            "a_x25519": A.public,
+            "z_seed": Z.seed,
+            "z_id": Z.id,
+            "z_x25519": Z.public,
+        },
+        "init": {
+            "ephemeral_secret": A_EPHEMERAL,
+            "prologue": hs.prologue,
+            "payload": hs.init_payload,
+            "packet": hs.init(),
+        },
         "resp": {"ephemeral_secret": Z_EPHEMERAL, "payload": hs.resp_payload, "packet": hs.resp()},
-        "keys": {"h": hs.noise.h, "k1": hs.k1, "k2": hs.k2, "root_0": root,
-                 "hp_0": header_key(root, 0), "hp_1": header_key(root, 1),
-                 "chan_5_dir_0_key": key, "chan_5_dir_0_iv": iv,
-                 "exporter_5_test_32": expand(root, "exporter", struct.pack(">I", 5) + b"test", 32)},
+        "keys": {
+            "h": hs.noise.h,
+            "k1": hs.k1,
+            "k2": hs.k2,
+            "root_0": root,
+            "hp_0": header_key(root, 0),
+            "hp_1": header_key(root, 1),
+            "chan_5_dir_0_key": key,
+            "chan_5_dir_0_iv": iv,
+            "exporter_5_test_32": expand(root, "exporter", struct.pack(">I", 5) + b"test", 32),
+        },
         "data_packet": short_packet(root, 0, Z_CID, 5, 0, 0x1234, 2, 0x04, data),
         "ack_packet": short_packet(root, 1, A_CID, 0, 0, 7, 1, 0, ack),
         "empty_packet": short_packet(root, 0, Z_CID, 70000, 6, 0x123456789, 4, 0x20, b""),
@@ -245,13 +342,21 @@ def main(args):
         with open(path, "w", encoding="utf-8") as file:
             file.write(pattern.sub(lambda m: block(m[1]), text))
         return 0
-    computed = {name: {f: joined(v) for f, v in fields.items()} for name, fields in examples().items()}
+    computed = {
+        name: {f: joined(v) for f, v in fields.items()} for name, fields in examples().items()
+    }
     documented = {m[1]: parse(m[2]) for m in pattern.finditer(text)}
-    bad = [f"{name}.{field}" for name in computed.keys() | documented.keys()
-           for field in computed.get(name, {}).keys() | documented.get(name, {}).keys()
-           if computed.get(name, {}).get(field) != documented.get(name, {}).get(field)]
+    bad = [
+        f"{name}.{field}"
+        for name in computed.keys() | documented.keys()
+        for field in computed.get(name, {}).keys() | documented.get(name, {}).keys()
+        if computed.get(name, {}).get(field) != documented.get(name, {}).get(field)
+    ]
     bad += sorted(computed.keys() ^ documented.keys())
-    print("\n".join(f"differs: {b}" for b in bad) or f"{sum(map(len, computed.values()))} fields agree")
+    print(
+        "\n".join(f"differs: {b}" for b in bad)
+        or f"{sum(map(len, computed.values()))} fields agree"
+    )
     return 1 if bad else 0
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A second implementation of the cryptography of docs/protocol.md, for checking its examples.
 
-Written from the RFCs and the specification alone, with nothing but hashlib: slow, not constant-time,
-and only for test vectors. Never use it for anything else.
+Written from the RFCs and the specification alone, with nothing but hashlib: slow, not constant-
+time, and only for test vectors. Never use it for anything else.
 """
 import hashlib
 import hmac
@@ -95,11 +95,18 @@ def rotate32(v, n):
 
 
 def chacha20_block(key, counter, nonce):
-    start = list(struct.unpack("<16I", b"expand 32-byte k" + key + struct.pack("<I", counter) + nonce))
+    start = list(
+        struct.unpack("<16I", b"expand 32-byte k" + key + struct.pack("<I", counter) + nonce)
+    )
     s = start[:]
 
     def quarter(a, b, c, d):
-        for first, second, third, bits in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+        for first, second, third, bits in (
+            (a, b, d, 16),
+            (c, d, b, 12),
+            (a, b, d, 8),
+            (c, d, b, 7),
+        ):
             s[first] = (s[first] + s[second]) & 0xFFFFFFFF
             s[third] = rotate32(s[third] ^ s[first], bits)
 
@@ -137,8 +144,12 @@ def seal(key, nonce, aad, plaintext):
 def siphash128(key, data):
     k0, k1 = struct.unpack("<QQ", key)
     m64 = 2**64 - 1
-    v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D ^ 0xEE,
-         k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
+    v = [
+        k0 ^ 0x736F6D6570736575,
+        k1 ^ 0x646F72616E646F6D ^ 0xEE,
+        k0 ^ 0x6C7967656E657261,
+        k1 ^ 0x7465646279746573,
+    ]
 
     def rotate(x, n):
         return (x << n | x >> (64 - n)) & m64

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entries of the transports that come with plait, as the static libraries define them. A program
- * that links transport_NAME_dep registers them by address instead of loading plait_NAME.so. */
+/* The entries of the transports that come with plait, as the static libraries
+ * define them. A program that links transport_NAME_dep registers them by address instead of
+ * loading plait_NAME.so. */
 #ifndef PLAIT_TRANSPORTS_BUILTIN_H
 #define PLAIT_TRANSPORTS_BUILTIN_H
 #include "plait/transport.h"

@@ -4,8 +4,8 @@
 #define PLAIT_STATUS_H
 #include <stdint.h>
 
-/** What every function that can fail returns: PLAIT_OK or one of the negative codes below.
- *  Codes come in bands of a hundred by the kind of failure; a number is never reused. */
+/** What every function that can fail returns: PLAIT_OK or a negative code.
+ *  Codes come in bands of a hundred by the kind of failure; no number is ever reused. */
 typedef int32_t plait_status;
 
 enum {

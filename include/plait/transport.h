@@ -204,8 +204,8 @@ typedef struct plait_host {
      *  PLAIT_E_SYSTEM.  [worker] */
     plait_status (*watch)(plait_host_endpoint *h, int fd, uint32_t events);
 
-    /** Forgets `fd`. Always to be called before the descriptor is closed, in close() too: its number
-     *  may belong to something else a moment later.  [worker] */
+    /** Forgets `fd`. Always to be called before the descriptor is closed, in close() too: its
+     *  number may belong to something else a moment later.  [worker] */
     void (*unwatch)(plait_host_endpoint *h, int fd);
 
     /** Sets the endpoint's one timer to go off once at `when_us` (absolute, in the time of now_us;

@@ -13,8 +13,7 @@
 
 namespace plait::base {
 
-template <class V>
-class FlatMap {
+template <class V> class FlatMap {
     static_assert(std::is_trivially_copyable_v<V>);
 
   public:
@@ -66,8 +65,7 @@ class FlatMap {
         size_--;
         return true;
     }
-    template <class F>
-    void for_each(F &&f) const {
+    template <class F> void for_each(F &&f) const {
         for (size_t i = 0; i < cap_; i++)
             if (cells_[i].used)
                 f(cells_[i].key, cells_[i].value);

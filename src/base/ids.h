@@ -7,8 +7,7 @@
 
 namespace plait::base {
 
-template <class Tag, class Rep>
-struct Id {
+template <class Tag, class Rep> struct Id {
     Rep v{};
     constexpr auto operator<=>(const Id &) const = default;
 };
@@ -22,7 +21,9 @@ inline constexpr uint32_t kNoSlot = 0xffffffff;
 
 // Which side of the handshake a node is on; the direction bit of keys is 0 from the initiator.
 enum class Role : uint8_t { kInitiator = 0, kResponder = 1 };
-constexpr Role other(Role r) { return r == Role::kInitiator ? Role::kResponder : Role::kInitiator; }
+constexpr Role other(Role r) {
+    return r == Role::kInitiator ? Role::kResponder : Role::kInitiator;
+}
 
 } // namespace plait::base
 

@@ -13,8 +13,7 @@ namespace plait::base {
 
 using Status = plait_status;
 
-template <class T>
-class [[nodiscard]] Result {
+template <class T> class [[nodiscard]] Result {
   public:
     constexpr Result(T value) : value_(std::move(value)) {}
     // A failure. PLAIT_OK is not one.
@@ -52,10 +51,7 @@ class [[nodiscard]] Result {
 // Converts to a failed Result of any T: `return Error{PLAIT_E_MALFORMED};`
 struct Error {
     Status status;
-    template <class T>
-    constexpr operator Result<T>() const {
-        return Result<T>::error(status);
-    }
+    template <class T> constexpr operator Result<T>() const { return Result<T>::error(status); }
 };
 
 static_assert(std::is_trivially_copyable_v<Result<unsigned long long>>);

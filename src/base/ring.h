@@ -11,8 +11,7 @@
 
 namespace plait::base {
 
-template <class T>
-class Ring {
+template <class T> class Ring {
     static_assert(std::is_trivially_copyable_v<T>);
 
   public:

@@ -18,8 +18,7 @@ namespace plait::base {
 
 inline constexpr uint32_t kGenerationMax = (1u << 22) - 1;
 
-template <class T>
-class Slab {
+template <class T> class Slab {
   public:
     explicit Slab(uint32_t limit) : limit_(limit) {}
     Slab(const Slab &) = delete;
@@ -31,8 +30,7 @@ class Slab {
     }
 
     // The new object's slot, or kNoSlot when the limit is reached.
-    template <class... Args>
-    uint32_t emplace(Args &&...args) {
+    template <class... Args> uint32_t emplace(Args &&...args) {
         if (live_ == limit_)
             return kNoSlot;
         const uint32_t slot = take_slot();

@@ -13,8 +13,7 @@ const char *status_name(Status status) noexcept {
         return #name;
 #include "status_text.inc"
 #undef X
-    default:
-        return "PLAIT_E_UNKNOWN";
+    default: return "PLAIT_E_UNKNOWN";
     }
 }
 
@@ -25,8 +24,7 @@ const char *status_text(Status status) noexcept {
         return text;
 #include "status_text.inc"
 #undef X
-    default:
-        return "unknown status";
+    default: return "unknown status";
     }
 }
 

@@ -18,9 +18,15 @@ struct Duration {
     constexpr Duration &operator+=(Duration o) { return us += o.us, *this; }
 };
 
-constexpr Duration micros(int64_t n) { return {n}; }
-constexpr Duration millis(int64_t n) { return {n * 1000}; }
-constexpr Duration seconds(int64_t n) { return {n * 1'000'000}; }
+constexpr Duration micros(int64_t n) {
+    return {n};
+}
+constexpr Duration millis(int64_t n) {
+    return {n * 1000};
+}
+constexpr Duration seconds(int64_t n) {
+    return {n * 1'000'000};
+}
 
 struct Time {
     uint64_t us = 0;

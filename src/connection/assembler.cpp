@@ -34,7 +34,8 @@ bool Assembler::extends_run(const Target &target, size_t size) const {
     const plait_datagram &last = v_[count_ - 1];
     const size_t segment = last.segment ? last.segment : last.len;
     const link::EndpointInfo &info = target.endpoint->info;
-    const bool same_way = last.peer == target.remote && last.local == target.local && last.flags == 0 && target.flags == 0;
+    const bool same_way = last.peer == target.remote && last.local == target.local &&
+                          last.flags == 0 && target.flags == 0;
     return same_way && size <= segment && segment <= 0xffff && last.len + size <= info.run_bytes &&
            run_length_ < info.run_segments;
 }
@@ -80,8 +81,8 @@ void Assembler::park_from(size_t first) {
     if (!endpoint_->up)
         return;
     endpoint_->blocked = true;
-    // Whoever asks before it builds has nothing for a full endpoint; handshake messages do come, and are
-    // repeated anyway.
+    // Whoever asks before it builds has nothing for a full endpoint; handshake messages do come,
+    // and are repeated anyway.
     const size_t room = kMaxParked - std::min(kMaxParked, endpoint_->parked.size());
     count_ = std::min(count_, first + room);
     for (size_t i = first; i < count_; i++) {
@@ -112,7 +113,8 @@ bool Assembler::unpark(EndpointIndex index, link::Endpoint &endpoint) {
         else
             done++;
     }
-    endpoint.parked.erase(endpoint.parked.begin(), endpoint.parked.begin() + static_cast<std::ptrdiff_t>(done));
+    endpoint.parked.erase(endpoint.parked.begin(),
+                          endpoint.parked.begin() + static_cast<std::ptrdiff_t>(done));
     return endpoint.parked.empty();
 }
 

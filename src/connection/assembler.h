@@ -23,7 +23,7 @@ class Assembler {
   public:
     static constexpr size_t kArena = 128 * 1024;
     static constexpr size_t kMaxDatagram = 65'527;
-    static constexpr size_t kMaxBatch = 64; // runs
+    static constexpr size_t kMaxBatch = 64;             // runs
     static constexpr size_t kMaxParked = 2 * kMaxBatch; // runs, on one endpoint
 
     struct Target {
@@ -31,14 +31,14 @@ class Assembler {
         link::Endpoint *endpoint;
         const plait_addr *remote; // stable until flush()
         const plait_addr *local;  // or nullptr
-        uint16_t flags = 0; // PLAIT_DATAGRAM_*
+        uint16_t flags = 0;       // PLAIT_DATAGRAM_*
     };
 
     Assembler();
     // The sink for the drain that follows; flush() before it goes.
     void set_sink(DatagramSink *sink) { sink_ = sink; }
-    // Room for one datagram of at most `size` bytes, which commit() then counts. Flushes first if the
-    // arena is full or other packets are for another endpoint.
+    // Room for one datagram of at most `size` bytes, which commit() then counts. Flushes first if
+    // the arena is full or other packets are for another endpoint.
     uint8_t *room(const Target &target, size_t size);
     void commit(const Target &target, size_t size);
     void flush();

@@ -24,11 +24,11 @@ struct ChannelEntry : channel::Channel {
 
     uint32_t connection;
     uint32_t slot = base::kNoSlot;
-    uint32_t index = 0;      // how many channels this side opened before it
-    bool attached = true;    // the connection still knows its number
-    bool numbered = false;   // false: opened early, or above what the peer allows, and so kept back
-    bool requested = false;  // the peer's, and the application has not answered
-    bool announced = false;  // CHANNEL_REQUEST was raised
+    uint32_t index = 0;     // how many channels this side opened before it
+    bool attached = true;   // the connection still knows its number
+    bool numbered = false;  // false: opened early, or above what the peer allows, and so kept back
+    bool requested = false; // the peer's, and the application has not answered
+    bool announced = false; // CHANNEL_REQUEST was raised
     crypto::Cipher cipher = crypto::Cipher::kChaCha20Poly1305; // from epoch 1 on
     Epoch send_epoch;
     uint32_t receive_epoch = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Channels of a connection: numbers, opening, accepting, events, the end (docs/protocol.md section 6).
+// Channels of a connection: numbers, opening, accepting, events, the end (docs/protocol.md section
+// 6).
 #include "connection/connection.h"
 #include "connection/records.h"
 
@@ -30,7 +31,9 @@ uint32_t Connection::new_channel(ChannelNumber n, const channel::Config &config,
     setup.config = config;
     setup.opened_here = opened_here;
     setup.is_control = has_keys_ && n.v == 0;
-    setup.peer_window = setup.is_control ? kControlWindow : has_keys_ ? peer_facts_.initial_window : 0;
+    setup.peer_window = setup.is_control ? kControlWindow
+                        : has_keys_      ? peer_facts_.initial_window
+                                         : 0;
     setup.peer_max_message = has_keys_ ? peer_facts_.max_message : channel::kDefaultMaxMessage;
     setup.own_window = setup.is_control ? kControlWindow : own_window_;
     setup.own_max_message = config_.max_message;
@@ -51,7 +54,8 @@ uint32_t Connection::new_channel(ChannelNumber n, const channel::Config &config,
     return slot;
 }
 
-Result<uint32_t> Connection::open_channel(std::string_view label, const channel::Config &config, Time now) {
+Result<uint32_t> Connection::open_channel(std::string_view label, const channel::Config &config,
+                                          Time now) {
     if (ended())
         return Error{PLAIT_E_CLOSED};
     if (const Status s = channel::check(config); s != PLAIT_OK)
@@ -122,12 +126,15 @@ Status Connection::peer_opens(const wire::OpenFrame &f, Time now) {
         return s; // open already, closed already, or one too many
     channel::Config local;
     local.window = config_.initial_window;
-    local.max_message = static_cast<uint32_t>(std::min<uint64_t>(config_.max_message, channel::kMaxMessageMax));
+    local.max_message =
+        static_cast<uint32_t>(std::min<uint64_t>(config_.max_message, channel::kMaxMessageMax));
     const channel::Config config = channel::from_open(f, local);
-    const Status sane = config.cipher && !crypto::cipher_available(static_cast<crypto::Cipher>(config.cipher))
-                            ? PLAIT_E_UNSUPPORTED
-                            : channel::check(config);
-    const uint32_t slot = new_channel(f.channel, sane == PLAIT_OK ? config : channel::Config{}, false, f.window);
+    const Status sane =
+        config.cipher && !crypto::cipher_available(static_cast<crypto::Cipher>(config.cipher))
+            ? PLAIT_E_UNSUPPORTED
+            : channel::check(config);
+    const uint32_t slot =
+        new_channel(f.channel, sane == PLAIT_OK ? config : channel::Config{}, false, f.window);
     peer_opened_.add(index_of(f.channel), index_of(f.channel) + 1u);
     if (slot == base::kNoSlot)
         return PLAIT_OK; // no memory for it: as if it had been refused and forgotten
@@ -178,8 +185,8 @@ Status Connection::refuse_channel(ChannelEntry &e, uint64_t code, Time now) {
     return PLAIT_OK;
 }
 
-// Passes on what has happened in a channel, and puts it where it belongs: in the order of those that
-// have something to send, among those with a deadline, or away.
+// Passes on what has happened in a channel, and puts it where it belongs: in the order of those
+// that have something to send, among those with a deadline, or away.
 void Connection::harvest(ChannelEntry &e, Time now) {
     namespace ev = channel::event;
     const channel::EventSet events = e.take_events();
@@ -241,7 +248,8 @@ void Connection::detach(ChannelEntry &e) {
 }
 
 void Connection::grant_channels() {
-    const uint64_t most = std::min(peer_closed_ + config_.max_channels_per_peer, wire::kMaxChannelsASide);
+    const uint64_t most =
+        std::min(peer_closed_ + config_.max_channels_per_peer, wire::kMaxChannelsASide);
     // More than at first only while others do not need it.
     const auto may = [&] {
         return peer_limit_ < peer_closed_ + channels_allowed_ ||
@@ -277,7 +285,8 @@ void Connection::tune_windows(Time now) {
     if (elapsed < longest)
         return;
     const uint64_t fresh = received - std::min(received, tuned_received_);
-    const uint64_t receive_bdp = fresh * static_cast<uint64_t>(longest.us) / static_cast<uint64_t>(elapsed.us);
+    const uint64_t receive_bdp =
+        fresh * static_cast<uint64_t>(longest.us) / static_cast<uint64_t>(elapsed.us);
     budget_->set_bdp(2 * std::max({receive_bdp, send_bdp, budget_->bdp() / 4}));
     budget_->set_srtt(longest);
     for (const auto &b : inherited_budgets_) {

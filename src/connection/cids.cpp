@@ -22,7 +22,8 @@ Result<uint8_t> CidTable::add_class(std::string_view name, uint8_t cid_size) {
     if (classes_.size() == wire::kMaxClasses || name.empty() || name.size() > wire::kMaxClassName ||
         cid_size == 0 || cid_size > wire::kMaxCidSize)
         return Error{PLAIT_E_LIMIT};
-    classes_.push_back({wire::CidClass::make(name, cid_size), base::FlatMap<CidOwner>(random_seed(entropy_))});
+    classes_.push_back(
+        {wire::CidClass::make(name, cid_size), base::FlatMap<CidOwner>(random_seed(entropy_))});
     return static_cast<uint8_t>(classes_.size() - 1);
 }
 
@@ -44,7 +45,8 @@ Result<wire::Cid> CidTable::issue(uint8_t cid_class, CidOwner owner) {
 }
 
 IssuedCid *CidBook::issued(uint64_t seq) {
-    const auto it = std::find_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) { return c.seq == seq; });
+    const auto it = std::find_if(issued_.begin(), issued_.end(),
+                                 [&](const IssuedCid &c) { return c.seq == seq; });
     return it == issued_.end() ? nullptr : &*it;
 }
 
@@ -84,9 +86,10 @@ void CidBook::drop_held(LinkNumber link) {
 }
 
 size_t CidBook::scarce_count(const CidTable &table) const {
-    return static_cast<size_t>(std::count_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) {
-        return table.cid_class(c.cid_class).cid_size <= kScarceCidSize;
-    }));
+    return static_cast<size_t>(
+        std::count_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) {
+            return table.cid_class(c.cid_class).cid_size <= kScarceCidSize;
+        }));
 }
 
 } // namespace plait::connection

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connection ids, docs/protocol.md section 4: the node's table of those it has issued (what arriving
-// packets are told apart by), and one connection's book of those issued and those held.
+// Connection ids, docs/protocol.md section 4: the node's table of those it has issued (what
+// arriving packets are told apart by), and one connection's book of those issued and those held.
 #pragma once
 
 #include "base/entropy.h"
@@ -14,9 +14,9 @@ namespace plait::connection {
 
 // Ids of so few bytes are issued only on request, from a small pool.
 inline constexpr uint8_t kScarceCidSize = 2;
-inline constexpr size_t kMaxScarceCids = 4;    // a connection
-inline constexpr uint32_t kSpareLinks = 2;     // link numbers of each parity with ids in advance
-inline constexpr size_t kMaxHeldCids = 256;    // of the peer's, a connection
+inline constexpr size_t kMaxScarceCids = 4; // a connection
+inline constexpr uint32_t kSpareLinks = 2;  // link numbers of each parity with ids in advance
+inline constexpr size_t kMaxHeldCids = 256; // of the peer's, a connection
 
 // Whom an id belongs to.
 struct CidOwner {
@@ -43,7 +43,9 @@ class CidTable {
         if (CidOwner *owner = classes_[cid_class].owners.find(cid.value()))
             owner->connection = connection;
     }
-    void withdraw(uint8_t cid_class, const wire::Cid &cid) { classes_[cid_class].owners.erase(cid.value()); }
+    void withdraw(uint8_t cid_class, const wire::Cid &cid) {
+        classes_[cid_class].owners.erase(cid.value());
+    }
 
   private:
     struct Class {
@@ -83,8 +85,7 @@ class CidBook {
     Status hold(const HeldCid &c);
     const HeldCid *held(LinkNumber link, uint8_t cid_class) const;
     void drop_held(LinkNumber link);
-    template <class F>
-    void for_each_held(LinkNumber link, F &&f) const {
+    template <class F> void for_each_held(LinkNumber link, F &&f) const {
         for (const HeldCid &c : held_)
             if (c.link == link)
                 f(c);

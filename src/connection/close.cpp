@@ -14,7 +14,8 @@ Duration Connection::drain_time() const {
     return std::min(longest, base::seconds(5));
 }
 
-void Connection::close(Status status, uint64_t code, bool by_application, std::string_view reason, Time now) {
+void Connection::close(Status status, uint64_t code, bool by_application, std::string_view reason,
+                       Time now) {
     if (ended())
         return;
     ending_.status = status;

@@ -23,7 +23,8 @@ bool may_change(State from, State to) {
     case State::kDialing:
     case State::kAnswering:
         return to == State::kRequested || to == State::kConnected || to >= State::kClosing;
-    case State::kRequested: return to == State::kDialing || to == State::kConnected || to >= State::kClosing;
+    case State::kRequested:
+        return to == State::kDialing || to == State::kConnected || to >= State::kClosing;
     case State::kConnected: return to == State::kDormant || to >= State::kClosing;
     case State::kDormant: return to == State::kConnected || to >= State::kClosing;
     case State::kClosing:
@@ -37,13 +38,15 @@ ConnectionEntry::ConnectionEntry(std::unique_ptr<Connection> c) : connection(std
 ConnectionEntry::~ConnectionEntry() = default;
 
 Services::Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max_connections,
-                   uint32_t max_links, uint32_t max_channels, uint32_t max_endpoints, uint64_t receive_memory)
-    : config(c), local(l), reset_key(std::move(reset)), connections(max_connections), links(max_links),
-      channels(max_channels), endpoints(max_endpoints), budget(receive_memory), cids(l.entropy) {}
+                   uint32_t max_links, uint32_t max_channels, uint32_t max_endpoints,
+                   uint64_t receive_memory)
+    : config(c), local(l), reset_key(std::move(reset)), connections(max_connections),
+      links(max_links), channels(max_channels), endpoints(max_endpoints), budget(receive_memory),
+      cids(l.entropy) {}
 
 Connection::Connection(Services &services, const Config &config, Time now)
-    : services_(services), config_(config), id_(services.next_connection_id++),
-      began_(now), budget_(std::make_unique<channel::ConnectionBudget>(services.budget, config.receive_memory)),
+    : services_(services), config_(config), id_(services.next_connection_id++), began_(now),
+      budget_(std::make_unique<channel::ConnectionBudget>(services.budget, config.receive_memory)),
       last_authentic_(now), last_sent_(now) {}
 
 Connection::~Connection() {
@@ -84,8 +87,9 @@ void Connection::set_state(State next) {
     PLAIT_ASSERT(may_change(state_, next));
     state_ = next;
     if (services_.tracer.on(PLAIT_TRACE_CONNECTIONS))
-        services_.hooks->trace({PLAIT_TRACE_CONNECTION_STATE, slot_, base::kNoSlot, static_cast<uint64_t>(next),
-                                static_cast<uint64_t>(-ending_.status), 0, 0});
+        services_.hooks->trace({PLAIT_TRACE_CONNECTION_STATE, slot_, base::kNoSlot,
+                                static_cast<uint64_t>(next), static_cast<uint64_t>(-ending_.status),
+                                0, 0});
 }
 
 void Connection::raise(uint32_t type) {
@@ -113,7 +117,8 @@ void Connection::raise_channel(ChannelEntry &e, uint32_t type) {
     }
     if (unheard)
         return;
-    // Somebody may be writing into the reservation: CLOSED, and with it the end of the memory, waits.
+    // Somebody may be writing into the reservation: CLOSED, and with it the end of the memory,
+    // waits.
     if (type == PLAIT_EVENT_CHANNEL_CLOSED && e.reserved())
         return;
     e.events.pending |= uint64_t{1} << type;
@@ -157,7 +162,8 @@ void Connection::tell_held_events() {
 
 LinkEntry *Connection::find_link(LinkNumber number) {
     for (size_t i = 0; i < link_count_; i++)
-        if (LinkEntry &l = link_at(i); l.has_number && l.number == number && l.state != link::State::kClosed)
+        if (LinkEntry &l = link_at(i);
+            l.has_number && l.number == number && l.state != link::State::kClosed)
             return &l;
     return nullptr;
 }
@@ -184,7 +190,8 @@ void Connection::check_invariants() const {
         PLAIT_ASSERT(!l.live() || (l.has_number && l.peer_cid.len > 0));
     }
     PLAIT_ASSERT(state_ != State::kDormant || live_links() == 0);
-    for_each_channel([&](uint32_t slot) { PLAIT_ASSERT(services_.channels[slot].connection == slot_); });
+    for_each_channel(
+        [&](uint32_t slot) { PLAIT_ASSERT(services_.channels[slot].connection == slot_); });
 }
 
 } // namespace plait::connection

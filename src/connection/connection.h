@@ -83,15 +83,17 @@ class Connection {
 
     // -- making (establish.cpp)
     // Dials; the first INIT goes out with the next drain.
-    Status dial(const crypto::NodeId *peer, EndpointIndex endpoint, const plait_addr &remote, Time now);
+    Status dial(const crypto::NodeId *peer, EndpointIndex endpoint, const plait_addr &remote,
+                Time now);
     // Takes a verified INIT's handshake and answers it.
     Status answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size, Time now);
-    void on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from, Time now);
+    void on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from,
+                        Time now);
     // The same INIT again: the cached RESP goes out again, also to another source address.
     void repeat_answer(const Arrival &from, Time now);
     // Sends the pending INIT to this address, too (both dial at once).
     void redial_to(const Arrival &from, Time now);
-    Status approve(Time now);                // of a request, or of an XX responder
+    Status approve(Time now); // of a request, or of an XX responder
     void refuse(uint64_t code, Time now);
     // Goes on in this connection's place: the other was confirmed, this one was only dialing.
     void inherit(Connection &dialing);
@@ -105,8 +107,10 @@ class Connection {
     void on_timer(Time now);
 
     // -- the application's verbs
-    void close(Status status, uint64_t code, bool by_application, std::string_view reason, Time now);
-    Result<uint32_t> add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost, Time now);
+    void close(Status status, uint64_t code, bool by_application, std::string_view reason,
+               Time now);
+    Result<uint32_t> add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost,
+                              Time now);
     void close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now);
     Result<uint32_t> open_channel(std::string_view label, const channel::Config &config, Time now);
     Status accept_channel(ChannelEntry &entry, const channel::Config *config, Time now);
@@ -147,9 +151,10 @@ class Connection {
     const Config &config() const { return config_; }
     std::span<const uint32_t> links() const { return {links_.data(), link_count_}; }
     size_t live_links() const;
-    size_t channel_count() const { return channels_.size() + early_channels_.size() - (control_ != base::kNoSlot); }
-    template <class F>
-    void for_each_channel(F &&f) const {
+    size_t channel_count() const {
+        return channels_.size() + early_channels_.size() - (control_ != base::kNoSlot);
+    }
+    template <class F> void for_each_channel(F &&f) const {
         channels_.for_each([&](uint64_t, uint32_t slot) {
             if (slot != control_)
                 f(slot);
@@ -209,8 +214,7 @@ class Connection {
     int peer_class_of(uint8_t my_class) const;
     bool is_own_number(LinkNumber n) const { return (n.v & 1) == static_cast<uint32_t>(role_); }
     void fix_link_class(LinkEntry &link);
-    template <class F>
-    void drop_cids(LinkNumber number, F &&useless);
+    template <class F> void drop_cids(LinkNumber number, F &&useless);
     void start_validation(link::Validation &v, Time now);
     void on_validated(LinkEntry &link, Time now);
     void forget_link(LinkEntry &link);
@@ -256,7 +260,9 @@ class Connection {
     uint32_t new_channel(ChannelNumber n, const channel::Config &config, bool opened_here,
                          uint64_t offered_window = 0);
     ChannelNumber own_channel_number(uint32_t index) const;
-    bool opened_by_peer(ChannelNumber n) const { return (n.v & 1) != (role_ == Role::kInitiator ? 0u : 1u); }
+    bool opened_by_peer(ChannelNumber n) const {
+        return (n.v & 1) != (role_ == Role::kInitiator ? 0u : 1u);
+    }
     Status peer_opens(const wire::OpenFrame &f, Time now);
     // PLAIT_OK with nullptr: closed already, ignore. PLAIT_E_AGAIN: not open yet.
     Status channel_for(ChannelNumber n, ChannelEntry *&out);
@@ -346,20 +352,20 @@ class Connection {
     uint32_t next_own_link_ = 0, next_peer_link_ = 0; // numbers of each parity not used yet
     CidBook cids_;
 
-    base::FlatMap<uint32_t> channels_; // number -> slot
+    base::FlatMap<uint32_t> channels_;     // number -> slot
     std::vector<uint32_t> early_channels_; // opened before the roles, and so numbers, are fixed
     std::vector<uint32_t> detached_;       // over, but the application still holds the handle
     std::vector<std::pair<uint32_t, std::string>> early_labels_; // LABEL came before OPEN
     uint32_t control_ = base::kNoSlot;
-    uint32_t opened_ = 0;                  // by us, in its life
-    uint64_t open_limit_ = 0;              // the peer's MAX_CHANNELS
-    base::RangeSet peer_opened_;           // indices that the peer has used
+    uint32_t opened_ = 0;        // by us, in its life
+    uint64_t open_limit_ = 0;    // the peer's MAX_CHANNELS
+    base::RangeSet peer_opened_; // indices that the peer has used
     uint64_t peer_closed_ = 0, peer_limit_ = 0;
     channel::SendOrder order_;
     std::unique_ptr<channel::ConnectionBudget> budget_;
     std::vector<std::unique_ptr<channel::ConnectionBudget>> inherited_budgets_;
     uint64_t channels_allowed_ = 0; // of the peer at a time, as long as memory is short
-    uint64_t own_window_ = 0; // bytes that the peer may send on a new channel, unasked
+    uint64_t own_window_ = 0;       // bytes that the peer may send on a new channel, unasked
     Time channel_deadline_ = kNever;
     Time tuned_at_;
     uint64_t tuned_received_ = 0;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Control frames of class R (docs/protocol.md section 5): what waits to be sent, and what each packet
-// on its way carried. Lost items are queued again; a frame's bytes are always made from the present
-// state, never kept.
+// Control frames of class R (docs/protocol.md section 5): what waits to be sent, and what each
+// packet on its way carried. Lost items are queued again; a frame's bytes are always made from the
+// present state, never kept.
 #pragma once
 
-#include "base/ring.h"
 #include "base/ids.h"
+#include "base/ring.h"
 
 #include <cstdint>
 #include <vector>
@@ -13,14 +13,14 @@
 namespace plait::connection {
 
 enum class Control : uint8_t {
-    kNewCid,      // target: sequence number of the issued id
-    kRetireCid,   // target: sequence number of the held id
-    kCidRequest,  // target: link number, value: class in the peer's table
-    kLinkState,   // target: link number
-    kLinkClose,   // target: link number, value: code
+    kNewCid,     // target: sequence number of the issued id
+    kRetireCid,  // target: sequence number of the held id
+    kCidRequest, // target: link number, value: class in the peer's table
+    kLinkState,  // target: link number
+    kLinkClose,  // target: link number, value: code
     kMaxChannels,
-    kChannel,     // target: channel number, value: channel::ControlSet
-    kAck,         // target: link number, value: largest acknowledged. Never queued again
+    kChannel, // target: channel number, value: channel::ControlSet
+    kAck,     // target: link number, value: largest acknowledged. Never queued again
 };
 
 struct ControlItem {
@@ -43,15 +43,15 @@ class ControlQueue {
     base::Ring<ControlItem> queue_;
 };
 
-// What each unsettled packet carried, by the cookie in its SentPacket. A bundle is a chain of cells.
+// What each unsettled packet carried, by the cookie in its SentPacket. A bundle is a chain of
+// cells.
 class ControlLog {
   public:
     static constexpr uint32_t kNone = 0;
     // Adds an item to the bundle `cookie` (kNone: a new one) and returns the bundle's cookie.
     uint32_t add(uint32_t cookie, const ControlItem &item);
     // Calls f(item) for each item and frees the bundle.
-    template <class F>
-    void take(uint32_t cookie, F &&f) {
+    template <class F> void take(uint32_t cookie, F &&f) {
         while (cookie != kNone) {
             Cell &c = cells_[cookie - 1];
             const ControlItem item = c.item;

@@ -6,11 +6,12 @@
 
 namespace plait::connection {
 
-// Memory of the node that is not for this connection: the least that each one to come needs, at most
-// half of all.
+// Memory of the node that is not for this connection: the least that each one to come needs, at
+// most half of all.
 uint64_t Connection::kept_for_others() const {
     const uint64_t to_come = services_.connections.limit() - services_.connections.size();
-    return std::min(to_come * (kControlWindow + channel::kWindowFloor), services_.budget.total() / 2);
+    return std::min(to_come * (kControlWindow + channel::kWindowFloor),
+                    services_.budget.total() / 2);
 }
 
 // Sets memory aside for the channels that the peer may open: a 32nd of what is left, so that many
@@ -25,7 +26,8 @@ void Connection::promise_channels() {
         own_window_ = std::clamp(share / n, channel::kWindowFloor, own_window_);
     n = std::min(n, std::max<uint64_t>(share / own_window_, 1));
     channels_allowed_ = n;
-    // Channel 0's window comes on top: what it takes must not be missing under a channel of the peer.
+    // Channel 0's window comes on top: what it takes must not be missing under a channel of the
+    // peer.
     peer_limit_ = budget_->promise(n * own_window_ + kControlWindow) ? n : 0;
 }
 
@@ -49,7 +51,8 @@ wire::Parameters Connection::my_parameters(uint8_t handshake_class) const {
     return p;
 }
 
-Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint, const plait_addr &remote, Time now) {
+Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint,
+                        const plait_addr &remote, Time now) {
     LinkEntry *link = new_link({0}, endpoint, remote);
     if (!link)
         return PLAIT_E_LIMIT;
@@ -77,7 +80,8 @@ Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint, cons
     return PLAIT_OK;
 }
 
-Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size, Time now) {
+Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size,
+                          Time now) {
     role_ = Role::kResponder;
     state_ = State::kAnswering; // from the first
     LinkEntry *link = new_link({0}, from.endpoint, *from.remote);
@@ -111,8 +115,8 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, siz
 void Connection::repeat_answer(const Arrival &from, Time now) {
     if (state_ != State::kAnswering || link_count_ == 0)
         return;
-    // The initiator may have moved, or dial several of our addresses: the newest source is answered. It
-    // uses the same INIT for one class only, as our id in RESP is of that.
+    // The initiator may have moved, or dial several of our addresses: the newest source is
+    // answered. It uses the same INIT for one class only, as our id in RESP is of that.
     LinkEntry &link = link_at(0);
     if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
         return;
@@ -125,8 +129,8 @@ void Connection::redial_to(const Arrival &from, Time now) {
     if (state_ != State::kDialing || !handshake_ || handshake_->complete() || link_count_ == 0)
         return;
     LinkEntry &link = link_at(0);
-    // The same INIT may only go to addresses of the class that its connection id belongs to. It goes
-    // there besides: the INIT that came may be a copy, sent to lead ours astray.
+    // The same INIT may only go to addresses of the class that its connection id belongs to. It
+    // goes there besides: the INIT that came may be a copy, sent to lead ours astray.
     if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
         return;
     redial_ = std::make_unique<Redial>(Redial{from.endpoint, *from.remote});
@@ -134,7 +138,8 @@ void Connection::redial_to(const Arrival &from, Time now) {
     touch();
 }
 
-void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from, Time now) {
+void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from,
+                                Time now) {
     if (!handshake_ || handshake_->complete())
         return;
     Status s = PLAIT_E_STATE;
@@ -165,7 +170,8 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
 }
 
 namespace {
-uint64_t name_hash(std::string_view name) { // FNV-1a; two names that collide only hurt who chose them
+uint64_t
+name_hash(std::string_view name) { // FNV-1a; two names that collide only hurt who chose them
     uint64_t h = 0xcbf29ce484222325;
     for (const char c : name)
         h = (h ^ static_cast<uint8_t>(c)) * 0x100000001b3;
@@ -194,7 +200,8 @@ void Connection::match_classes() {
 void Connection::learn_parameters(const wire::Parameters &said) {
     peer_facts_.initial_window = said.initial_window;
     peer_facts_.max_message = said.max_message;
-    peer_facts_.max_ack_delay_us = static_cast<uint32_t>(std::min<uint64_t>(said.max_ack_delay_us, 1'000'000));
+    peer_facts_.max_ack_delay_us =
+        static_cast<uint32_t>(std::min<uint64_t>(said.max_ack_delay_us, 1'000'000));
     for (size_t i = 0; i < said.class_count; i++)
         learn_class(said.classes[i]);
     match_classes();
@@ -202,15 +209,16 @@ void Connection::learn_parameters(const wire::Parameters &said) {
     config_.max_links = static_cast<uint32_t>(
         std::clamp<uint64_t>(std::min<uint64_t>(config_.max_links, said.max_links), 1, kMaxLinks));
     const auto smaller = [](Duration mine, uint64_t peers_ms) {
-        const Duration theirs = base::millis(static_cast<int64_t>(std::min<uint64_t>(peers_ms, 1u << 30)));
+        const Duration theirs =
+            base::millis(static_cast<int64_t>(std::min<uint64_t>(peers_ms, 1u << 30)));
         return mine.us == 0 ? theirs : theirs.us == 0 ? mine : std::min(mine, theirs);
     };
     config_.idle_timeout = smaller(config_.idle_timeout, said.idle_timeout_ms);
     config_.dormancy_timeout = smaller(config_.dormancy_timeout, said.dormancy_timeout_ms);
 }
 
-// The keys are there: derives what hangs on them and opens channel 0 and link 0. False: the node has
-// as many channels as it may.
+// The keys are there: derives what hangs on them and opens channel 0 and link 0. False: the node
+// has as many channels as it may.
 bool Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     Established e = handshake.take();
     role_ = e.role;
@@ -226,7 +234,8 @@ bool Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     next_peer_link_ = role_ == Role::kInitiator ? 1 : 2;
     link.peer_cid = e.peer_cid;
     link.issued_seq = 0;
-    link.peer_class = static_cast<uint8_t>(std::min<uint64_t>(e.peer_parameters.handshake_class, 255));
+    link.peer_class =
+        static_cast<uint8_t>(std::min<uint64_t>(e.peer_parameters.handshake_class, 255));
     cids_.hold({0, {0}, link.peer_class, e.peer_cid});
     start_recovery(link, now);
     channel::Config control = channel::stream();
@@ -388,8 +397,8 @@ bool Connection::xx_fin_pending() const {
            stats_.packets_received == 0;
 }
 
-void Connection::send_long(Bytes packet, LinkEntry &link, EndpointIndex index, const plait_addr &remote,
-                           const plait_addr *local) {
+void Connection::send_long(Bytes packet, LinkEntry &link, EndpointIndex index,
+                           const plait_addr &remote, const plait_addr *local) {
     EndpointEntry &endpoint = services_.endpoints[index.v];
     if (!endpoint.up || packet.size() > endpoint.info.mtu)
         return;

@@ -3,8 +3,8 @@
 // of the objects that have any. Nothing is allocated per event, and nothing overflows.
 #pragma once
 
-#include "base/ring.h"
 #include "base/ids.h"
+#include "base/ring.h"
 #include "plait/types.h"
 
 #include <cstdint>
@@ -15,11 +15,11 @@ enum class Source : uint8_t { kConnection, kChannel, kLink, kEndpoint };
 
 // Part of each object that has events.
 struct EventState {
-    uint64_t pending = 0;          // a bit an event type
-    bool queued = false;           // stands in the queue
-    bool closed_raised = false;    // the closing event was raised,
-    bool closed_read = false;      // read,
-    bool released = false;         // and the application is done with the handle
+    uint64_t pending = 0;       // a bit an event type
+    bool queued = false;        // stands in the queue
+    bool closed_raised = false; // the closing event was raised,
+    bool closed_read = false;   // read,
+    bool released = false;      // and the application is done with the handle
     bool has(uint32_t type) const { return pending >> type & 1; }
 };
 

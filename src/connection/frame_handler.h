@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where each frame of a packet goes. Frames of a channel go to that channel; what concerns the whole
-// connection only counts under channel 0's key.
+// Where each frame of a packet goes. Frames of a channel go to that channel; what concerns the
+// whole connection only counts under channel 0's key.
 #pragma once
 
 #include "connection/connection.h"
@@ -38,14 +38,18 @@ struct FrameHandler {
             return PLAIT_E_PROTOCOL;
         return c.ended() ? PLAIT_OK : c.peer_opens(f, now);
     }
-    Status on(const wire::MaxChannelsFrame &f) { return connection_wide() ? c.on_max_channels(f, now) : wrong_key(); }
+    Status on(const wire::MaxChannelsFrame &f) {
+        return connection_wide() ? c.on_max_channels(f, now) : wrong_key();
+    }
     Status on(const wire::MaxLinksFrame &) { return connection_wide() ? PLAIT_OK : wrong_key(); }
     Status on(const wire::AckFreqFrame &f) {
         if (!connection_wide())
             return wrong_key();
         if (LinkEntry *l = c.find_link(f.link)) {
-            l->received.set_ack_every(static_cast<uint32_t>(std::min<uint64_t>(f.packets, 1u << 20)));
-            l->received.set_max_delay(base::micros(static_cast<int64_t>(std::min<uint64_t>(f.max_delay_us, 1u << 24))));
+            l->received.set_ack_every(
+                static_cast<uint32_t>(std::min<uint64_t>(f.packets, 1u << 20)));
+            l->received.set_max_delay(
+                base::micros(static_cast<int64_t>(std::min<uint64_t>(f.max_delay_us, 1u << 24))));
         }
         return PLAIT_OK;
     }
@@ -62,11 +66,21 @@ struct FrameHandler {
         c.on_response(link, f.data, now);
         return PLAIT_OK;
     }
-    Status on(const wire::NewCidFrame &f) { return connection_wide() ? c.on_new_cid(f, now) : wrong_key(); }
-    Status on(const wire::RetireCidFrame &f) { return connection_wide() ? c.on_retire_cid(f) : wrong_key(); }
-    Status on(const wire::CidRequestFrame &f) { return connection_wide() ? c.on_cid_request(f) : wrong_key(); }
-    Status on(const wire::LinkStateFrame &f) { return connection_wide() ? c.on_link_state(f, now) : wrong_key(); }
-    Status on(const wire::LinkCloseFrame &f) { return connection_wide() ? c.on_link_close(f, now) : wrong_key(); }
+    Status on(const wire::NewCidFrame &f) {
+        return connection_wide() ? c.on_new_cid(f, now) : wrong_key();
+    }
+    Status on(const wire::RetireCidFrame &f) {
+        return connection_wide() ? c.on_retire_cid(f) : wrong_key();
+    }
+    Status on(const wire::CidRequestFrame &f) {
+        return connection_wide() ? c.on_cid_request(f) : wrong_key();
+    }
+    Status on(const wire::LinkStateFrame &f) {
+        return connection_wide() ? c.on_link_state(f, now) : wrong_key();
+    }
+    Status on(const wire::LinkCloseFrame &f) {
+        return connection_wide() ? c.on_link_close(f, now) : wrong_key();
+    }
     Status on(const wire::CloseFrame &f) {
         if (packet_channel.v != 0)
             return PLAIT_E_PROTOCOL;
@@ -81,14 +95,14 @@ struct FrameHandler {
     }
     // After the end nothing counts any more; before it, the key was the wrong one.
     Status wrong_key() const { return c.ended() ? PLAIT_OK : PLAIT_E_PROTOCOL; }
-    bool names_allowed(ChannelNumber n) const { return packet_channel.v == 0 || packet_channel == n; }
+    bool names_allowed(ChannelNumber n) const {
+        return packet_channel.v == 0 || packet_channel == n;
+    }
 
-    template <class Frame>
-    Status to_named(const Frame &f) {
+    template <class Frame> Status to_named(const Frame &f) {
         return names_allowed(f.channel) ? to_channel(f.channel, f) : PLAIT_E_PROTOCOL;
     }
-    template <class Frame>
-    Status to_channel(ChannelNumber n, const Frame &f) {
+    template <class Frame> Status to_channel(ChannelNumber n, const Frame &f) {
         eliciting = true;
         if (c.ended())
             return PLAIT_OK;
@@ -96,7 +110,8 @@ struct FrameHandler {
         if (const Status s = c.channel_for(n, entry); s != PLAIT_OK || !entry)
             return s;
         // Several channels in one packet under channel 0's key: each is looked at in its turn.
-        if (touched != base::kNoSlot && touched != entry->slot && c.services_.channels.live(touched))
+        if (touched != base::kNoSlot && touched != entry->slot &&
+            c.services_.channels.live(touched))
             c.harvest(c.services_.channels[touched], now);
         touched = entry->slot;
         return entry->on(f, now);

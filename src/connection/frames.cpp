@@ -6,13 +6,13 @@
 namespace plait::connection {
 
 Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
-    if (f.cid_class >= peer_facts_.class_count ||
-        f.cid.len != peer_facts_.cid_sizes[f.cid_class])
+    if (f.cid_class >= peer_facts_.class_count || f.cid.len != peer_facts_.cid_sizes[f.cid_class])
         return PLAIT_E_PROTOCOL;
     // For a link of ours that is over already it comes too late.
     if (is_own_number(f.link) && f.link.v < next_own_link_ && !find_link(f.link))
         return PLAIT_OK;
-    if (const Status s = cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid}); s != PLAIT_OK)
+    if (const Status s = cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid});
+        s != PLAIT_OK)
         return s == PLAIT_E_LIMIT ? PLAIT_E_PROTOCOL : s;
     progress_waiting(now);
     return PLAIT_OK;
@@ -40,7 +40,8 @@ Status Connection::on_link_state(const wire::LinkStateFrame &f, Time now) {
     LinkEntry *link = find_link(f.link);
     if (!link || !link->exists())
         return PLAIT_OK;
-    const bool bad = f.state == wire::WireLinkState::kSuspect || f.state == wire::WireLinkState::kDead;
+    const bool bad =
+        f.state == wire::WireLinkState::kSuspect || f.state == wire::WireLinkState::kDead;
     if (bad && link->state == link::State::kGood && other_good(*link)) {
         link->peer_says_down = true;
         suspect(*link, PLAIT_E_LINK_DOWN, now);
@@ -70,8 +71,8 @@ void Connection::on_close_frame(const wire::CloseFrame &f, Time now) {
         return finish_close(now); // both have said it
     using wire::CloseCode;
     const auto code = static_cast<CloseCode>(f.code);
-    ending_.status = f.refused                     ? PLAIT_E_REFUSED
-                     : f.by_application            ? PLAIT_E_PEER_CLOSED
+    ending_.status = f.refused                       ? PLAIT_E_REFUSED
+                     : f.by_application              ? PLAIT_E_PEER_CLOSED
                      : code == CloseCode::kRefused   ? PLAIT_E_REFUSED
                      : code == CloseCode::kDuplicate ? PLAIT_E_DUPLICATE
                      : code == CloseCode::kIdle      ? PLAIT_E_TIMEOUT
@@ -172,7 +173,8 @@ Status Connection::on_label(Bytes body, Time now) {
     if (s == PLAIT_E_AGAIN) {
         if (early_labels_.size() == kMaxEarlyLabels)
             return PLAIT_E_PROTOCOL;
-        early_labels_.emplace_back(static_cast<uint32_t>(number), std::string(base::text_of(label)));
+        early_labels_.emplace_back(static_cast<uint32_t>(number),
+                                   std::string(base::text_of(label)));
         return PLAIT_OK;
     }
     if (s == PLAIT_OK && entry) {

@@ -40,7 +40,8 @@ std::vector<uint8_t> init_head(const wire::Cid &scid, Pattern pattern) {
 
 } // namespace
 
-Handshake::Handshake(const LocalNode &local, Role role) : identity_(local.identity), cache_(local.cache) {
+Handshake::Handshake(const LocalNode &local, Role role)
+    : identity_(local.identity), cache_(local.cache) {
     result_.role = role;
     local.entropy.fill({ephemeral_.data(), ephemeral_.size()});
 }
@@ -49,8 +50,9 @@ bool Handshake::xx() const {
     return noise_->pattern() == Pattern::kXX || noise_->pattern() == Pattern::kXXpsk3;
 }
 
-void Handshake::start_noise(Pattern pattern, Bytes through_pattern, const crypto::X25519Public *remote,
-                            const crypto::NodeId *responder, const crypto::Secret<32> *psk) {
+void Handshake::start_noise(Pattern pattern, Bytes through_pattern,
+                            const crypto::X25519Public *remote, const crypto::NodeId *responder,
+                            const crypto::Secret<32> *psk) {
     std::vector<uint8_t> prologue;
     const Bytes name = base::bytes_of("plait1");
     prologue.insert(prologue.end(), name.begin(), name.end());
@@ -84,7 +86,8 @@ Result<Handshake::Pointer> Handshake::dial(const LocalNode &local, const crypto:
         h->result_.peer_x25519 = remote;
         h->peer_known_ = true;
     }
-    const Pattern pattern = peer ? (psk ? Pattern::kIKpsk2 : Pattern::kIK) : (psk ? Pattern::kXXpsk3 : Pattern::kXX);
+    const Pattern pattern =
+        peer ? (psk ? Pattern::kIKpsk2 : Pattern::kIK) : (psk ? Pattern::kXXpsk3 : Pattern::kXX);
     h->scid_ = scid;
     h->mine_ = mine;
     const std::vector<uint8_t> head = init_head(scid, pattern);
@@ -128,14 +131,16 @@ void Handshake::write_init(Bytes head, Bytes noise, const crypto::Mac1Key &key) 
 Result<Handshake::Pointer> Handshake::answer(const LocalNode &local, const wire::InitPacket &init,
                                              const crypto::Secret<32> *network_key) {
     const auto pattern = crypto::pattern_from_wire(static_cast<uint8_t>(init.pattern));
-    if (init.suite != wire::kSuite1 || !pattern.ok() || crypto::needs_psk(*pattern) != (network_key != nullptr))
+    if (init.suite != wire::kSuite1 || !pattern.ok() ||
+        crypto::needs_psk(*pattern) != (network_key != nullptr))
         return Error{PLAIT_E_VERSION};
     if (init.noise.size() < 32 || init.header.scid.len == 0)
         return Error{PLAIT_E_MALFORMED};
     Pointer h(new Handshake(local, Role::kResponder));
     h->ephemeral_tag_ = base::load_be(init.noise.data(), 8);
     const bool ik = *pattern == Pattern::kIK || *pattern == Pattern::kIKpsk2;
-    h->start_noise(*pattern, init.through_pattern, nullptr, ik ? &local.identity.id() : nullptr, network_key);
+    h->start_noise(*pattern, init.through_pattern, nullptr, ik ? &local.identity.id() : nullptr,
+                   network_key);
     h->result_.peer_cid = init.header.scid;
     wire::Parameters said;
     if (const Status s = h->read_payload(init.noise, said); s != PLAIT_OK)
@@ -181,13 +186,14 @@ Status Handshake::on_resp(Bytes packet) {
     wire::Parameters said;
     if (const Status s = read_payload(p->noise, said); s != PLAIT_OK)
         return s;
-    // The ids in the clear header only bring a packet here; those that count are inside. So somebody
-    // on the way who changes the header changes nothing.
+    // The ids in the clear header only bring a packet here; those that count are inside. So
+    // somebody on the way who changes the header changes nothing.
     if (!said.has_connection_ids || said.dcid != scid_ || said.scid.len == 0)
         return PLAIT_E_VERSION;
     const auto cipher = static_cast<crypto::Cipher>(said.cipher);
     const auto offered = {crypto::Cipher::kAes256Gcm, crypto::Cipher::kChaCha20Poly1305};
-    if (std::find(offered.begin(), offered.end(), cipher) == offered.end() || !crypto::cipher_available(cipher))
+    if (std::find(offered.begin(), offered.end(), cipher) == offered.end() ||
+        !crypto::cipher_available(cipher))
         return PLAIT_E_VERSION;
     if (xx()) {
         if (const Status s = learn_peer(said, noise_->remote_static()); s != PLAIT_OK)
@@ -293,7 +299,8 @@ Established Handshake::take() {
     return std::move(result_);
 }
 
-Mac1Book::Mac1Book(const crypto::Identity &identity, const std::vector<crypto::Secret<32>> &network_keys)
+Mac1Book::Mac1Book(const crypto::Identity &identity,
+                   const std::vector<crypto::Secret<32>> &network_keys)
     : network_keys_(network_keys) {
     if (network_keys.empty()) {
         known_.push_back(crypto::mac1_key(nullptr, &identity.x25519_public()));
@@ -306,7 +313,8 @@ Mac1Book::Mac1Book(const crypto::Identity &identity, const std::vector<crypto::S
 }
 
 Mac1Book::Match Mac1Book::match(const wire::InitPacket &init) const {
-    const bool xx = init.pattern == wire::PatternId::kXX || init.pattern == wire::PatternId::kXXpsk3;
+    const bool xx =
+        init.pattern == wire::PatternId::kXX || init.pattern == wire::PatternId::kXXpsk3;
     const auto &keys = xx ? unknown_ : known_;
     for (size_t i = 0; i < keys.size(); i++)
         if (crypto::verify_mac1(keys[i], init.before_mac1, init.mac1))

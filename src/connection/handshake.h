@@ -3,7 +3,8 @@
 // It knows neither time nor addresses; its owner sends message() again as often as needed.
 //
 //   initiator: dial() -> message() = INIT -> on_resp() -> complete            (IK)
-//                                         -> on_resp() -> make_fin() -> complete, message() = FIN (XX)
+//                                         -> on_resp() -> make_fin() -> complete, message() = FIN
+//                                         (XX)
 //   responder: answer(INIT) -> respond() -> message() = RESP, complete        (IK)
 //                                        -> message() = RESP -> on_fin() -> complete (XX)
 #pragma once
@@ -44,9 +45,10 @@ class Handshake {
   public:
     using Pointer = std::unique_ptr<Handshake>;
 
-    // Begins as the initiator. `peer` nullptr: XX. The parameters' negotiation part is filled in here.
-    static Result<Pointer> dial(const LocalNode &local, const crypto::NodeId *peer, const wire::Cid &scid,
-                                const wire::Parameters &mine);
+    // Begins as the initiator. `peer` nullptr: XX. The parameters' negotiation part is filled in
+    // here.
+    static Result<Pointer> dial(const LocalNode &local, const crypto::NodeId *peer,
+                                const wire::Cid &scid, const wire::Parameters &mine);
     // Reads an INIT whose mac1 was right for `network_key` (nullptr: none). PLAIT_E_VERSION for an
     // unknown suite or pattern, PLAIT_E_AUTH or PLAIT_E_MALFORMED for anything else that is wrong.
     static Result<Pointer> answer(const LocalNode &local, const wire::InitPacket &init,
@@ -62,7 +64,9 @@ class Handshake {
     Role role() const { return result_.role; }
     bool complete() const { return complete_; }
     // XX initiator: RESP was read, the peer's id is known, FIN is not yet made.
-    bool awaits_approval() const { return peer_known_ && xx() && role() == Role::kInitiator && !complete_; }
+    bool awaits_approval() const {
+        return peer_known_ && xx() && role() == Role::kInitiator && !complete_;
+    }
     bool peer_known() const { return peer_known_; }
     const crypto::NodeId &peer() const { return result_.peer; }
     const wire::Cid &scid() const { return scid_; }
@@ -75,8 +79,9 @@ class Handshake {
 
   private:
     Handshake(const LocalNode &local, Role role);
-    void start_noise(crypto::Pattern pattern, Bytes through_pattern, const crypto::X25519Public *remote,
-                     const crypto::NodeId *responder, const crypto::Secret<32> *psk);
+    void start_noise(crypto::Pattern pattern, Bytes through_pattern,
+                     const crypto::X25519Public *remote, const crypto::NodeId *responder,
+                     const crypto::Secret<32> *psk);
     Status write_packet(wire::LongType type, const wire::Parameters &payload);
     void write_init(Bytes through_pattern, Bytes noise, const crypto::Mac1Key &key);
     Status read_payload(Bytes noise, wire::Parameters &out);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Links come and go: connection ids in advance, joining, validation (docs/protocol.md sections 4, 7).
+// Links come and go: connection ids in advance, joining, validation (docs/protocol.md sections 4,
+// 7).
 #include "connection/connection.h"
 
 #include <algorithm>
 
 namespace plait::connection {
 
-LinkEntry *Connection::new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote) {
+LinkEntry *Connection::new_link(LinkNumber number, EndpointIndex endpoint,
+                                const plait_addr &remote) {
     if (link_count_ == kMaxLinks)
         return nullptr;
     const uint32_t slot = services_.links.emplace(slot_, number);
@@ -36,7 +38,8 @@ void Connection::place_link(LinkEntry &link, const Arrival &from) {
 void Connection::start_recovery(LinkEntry &link, Time now) {
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
-    c.controller = info.rate > 0 ? recovery::ControllerKind::kFixedRate : recovery::ControllerKind::kCubic;
+    c.controller =
+        info.rate > 0 ? recovery::ControllerKind::kFixedRate : recovery::ControllerKind::kCubic;
     c.mtu.base = info.fixed_mtu ? info.mtu : std::min<size_t>(info.mtu, c.mtu.base);
     c.mtu.limit = info.mtu;
     c.mtu.fixed = info.fixed_mtu;
@@ -83,7 +86,8 @@ void Connection::issue_spares() {
     }
 }
 
-Result<uint32_t> Connection::add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost, Time now) {
+Result<uint32_t> Connection::add_link(EndpointIndex endpoint, const plait_addr &remote,
+                                      uint32_t cost, Time now) {
     size_t open = 0;
     for (size_t i = 0; i < link_count_; i++)
         open += link_at(i).state != link::State::kClosed;
@@ -199,8 +203,7 @@ void Connection::fix_link_class(LinkEntry &link) {
     drop_cids(link.number, [&](const IssuedCid &c) { return c.cid_class != cls && c.seq != 0; });
 }
 
-template <class F>
-void Connection::drop_cids(LinkNumber number, F &&useless) {
+template <class F> void Connection::drop_cids(LinkNumber number, F &&useless) {
     std::vector<IssuedCid> out;
     for (const IssuedCid &c : cids_.issued())
         if (c.link == number && useless(c))
@@ -249,8 +252,8 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
 // What a closed link needs no more; the entry stays until the application has let go of it.
 void Connection::forget_link(LinkEntry &link) {
     if (link.has_number) {
-        // The number is used up: the ids of both sides for it are, in all classes. Those of a link that
-        // was never validated the peer keeps until it is told.
+        // The number is used up: the ids of both sides for it are, in all classes. Those of a link
+        // that was never validated the peer keeps until it is told.
         drop_cids(link.number, [](const IssuedCid &) { return true; });
         if (!link.validated && confirmed_)
             cids_.for_each_held(link.number, [&](const HeldCid &c) {

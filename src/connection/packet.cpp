@@ -10,20 +10,24 @@ constexpr size_t kMaxFramesInChunk = 128;
 Assembler::Target target_of(Services &services, const LinkEntry &link, Toward toward) {
     if (toward == Toward::kCandidate) {
         const link::Candidate &c = *link.candidate;
-        return {c.endpoint, &services.endpoints[c.endpoint.v], &c.remote, c.has_local ? &c.local : nullptr};
+        return {c.endpoint, &services.endpoints[c.endpoint.v], &c.remote,
+                c.has_local ? &c.local : nullptr};
     }
-    return {link.endpoint, &services.endpoints[link.endpoint.v], &link.remote, link.has_local ? &link.local : nullptr};
+    return {link.endpoint, &services.endpoints[link.endpoint.v], &link.remote,
+            link.has_local ? &link.local : nullptr};
 }
 } // namespace
 
-PacketBuilder::PacketBuilder(Connection &c, LinkEntry &link, ChannelEntry &entry, size_t max_size, Toward toward)
+PacketBuilder::PacketBuilder(Connection &c, LinkEntry &link, ChannelEntry &entry, size_t max_size,
+                             Toward toward)
     : c_(c), link_(link), entry_(entry), target_(target_of(c.services_, link, toward)),
       pn_(link.recovery->next_packet_number()), max_size_(max_size),
       header_size_(1u + link.peer_cid.len + wire::channel_size(entry.number()) +
                    wire::packet_number_size(pn_, link.recovery->ledger().has_largest_acked(),
                                             link.recovery->ledger().largest_acked())),
       start_(c.services_.assembler.room(target_, max_size)),
-      writer_(MutBytes(start_ + header_size_, max_size - header_size_ - wire::kTagSize)), toward_(toward) {
+      writer_(MutBytes(start_ + header_size_, max_size - header_size_ - wire::kTagSize)),
+      toward_(toward) {
     PLAIT_ASSERT(max_size > header_size_ + wire::kTagSize);
     record_.channel_slot = entry.number().v;
 }
@@ -129,7 +133,8 @@ void PacketBuilder::seal(size_t plain) {
     h.generation = false;
     h.ack_now = ack_now_;
     h.channel = entry_.number();
-    h.pn_size = static_cast<uint8_t>(header_size_ - 1 - link_.peer_cid.len - wire::channel_size(entry_.number()));
+    h.pn_size = static_cast<uint8_t>(header_size_ - 1 - link_.peer_cid.len -
+                                     wire::channel_size(entry_.number()));
     const size_t written = wire::write_short_header(start_, h, link_.peer_cid, pn_);
     PLAIT_ASSERT(written == header_size_);
     crypto::PacketKeySpec spec{entry_.number(), c_.role_, c_.cipher_, entry_.send_epoch.number};
@@ -170,7 +175,8 @@ bool PacketBuilder::finish(Time now) {
     c_.services_.assembler.commit(target_, size);
     if (toward_ == Toward::kCandidate) {
         link_.candidate->sent += size;
-        c_.services_.assembler.flush(); // the candidate's address may be gone by the end of the drain
+        c_.services_.assembler
+            .flush(); // the candidate's address may be gone by the end of the drain
     }
     link_.recovery->on_sent(record_, now);
     if (c_.services_.tracer.on(PLAIT_TRACE_PACKETS))

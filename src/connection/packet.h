@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One short packet in the making: header, frames, seal, mask, record. It is built in the assembler's
-// arena, so that nothing is moved afterwards.
+// One short packet in the making: header, frames, seal, mask, record. It is built in the
+// assembler's arena, so that nothing is moved afterwards.
 #pragma once
 
 #include "connection/connection.h"
@@ -26,8 +26,7 @@ class PacketBuilder {
 
     size_t left() const { return writer_.left() - payload_.size(); }
     bool empty() const { return writer_.size() + payload_.size() == 0; }
-    template <class Frame>
-    bool add(const Frame &frame) {
+    template <class Frame> bool add(const Frame &frame) {
         base::Writer trial = writer_;
         write(trial, frame);
         return take(trial);

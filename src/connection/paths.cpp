@@ -8,7 +8,7 @@
 namespace plait::connection {
 
 namespace {
-constexpr size_t kFirstReinjection = 64; // packets at the first timeout; all of them at the second
+constexpr size_t kFirstReinjection = 64;  // packets at the first timeout; all of them at the second
 constexpr uint64_t kValidationFailed = 2; // code of LINK_CLOSE
 } // namespace
 
@@ -23,7 +23,8 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
     if (link.state == next)
         return;
     PLAIT_ASSERT(link::may_change(link.state, next));
-    const bool was_suspect = link.state == link::State::kSuspect || link.state == link::State::kDead;
+    const bool was_suspect =
+        link.state == link::State::kSuspect || link.state == link::State::kDead;
     link.state = next;
     link.status = why;
     const bool bad = next == link::State::kSuspect || next == link::State::kDead;
@@ -37,7 +38,8 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
         link.recovery->set_suspect(bad);
     if (next == link::State::kSuspect)
         link.suspect_since = now;
-    // What the peer has told us is not told back: each would go on taking the other's word for news.
+    // What the peer has told us is not told back: each would go on taking the other's word for
+    // news.
     if ((bad || was_suspect) && confirmed_ && !link.peer_says_down)
         pending_.add({Control::kLinkState, link.number.v, 0});
     link.peer_says_down &= bad;
@@ -46,8 +48,9 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
     if (services_.tracer.on(PLAIT_TRACE_LINKS)) {
         const Time since = link.recovery ? link.recovery->ledger().first_unanswered() : kNever;
         const uint64_t waited = since < now ? static_cast<uint64_t>((now - since).us) : 0;
-        services_.hooks->trace({PLAIT_TRACE_LINK_STATE, slot_, link.slot, static_cast<uint64_t>(next),
-                                static_cast<uint64_t>(-why), waited, link.moved_bytes});
+        services_.hooks->trace({PLAIT_TRACE_LINK_STATE, slot_, link.slot,
+                                static_cast<uint64_t>(next), static_cast<uint64_t>(-why), waited,
+                                link.moved_bytes});
     }
     check_dormancy();
 }
@@ -58,7 +61,8 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
     if (link.state != link::State::kGood)
         return;
     const Time unanswered = link.recovery->ledger().first_unanswered();
-    const int64_t waited_ms = unanswered != kNever && unanswered < now ? (now - unanswered).us / 1000 : 0;
+    const int64_t waited_ms =
+        unanswered != kNever && unanswered < now ? (now - unanswered).us / 1000 : 0;
     size_t packets = 0;
     link.moved_bytes = 0;
     link.recovery->ledger().for_each_outstanding([&](recovery::SentPacket &p) {
@@ -88,14 +92,16 @@ void Connection::declare_dead(LinkEntry &link, Status why, Time now) {
         link.set_reason("no answer for %u timeouts", link.suspect_timeouts);
     else
         link.set_reason("%s", base::status_text(why));
-    link.next_probe = now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
+    link.next_probe =
+        now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
     touch();
 }
 
 void Connection::recover(LinkEntry &link, Time now) {
     if (!endpoint_of(link).up)
         return; // an ACK that was on its way elsewhere
-    if (link.state == link::State::kSuspect || (link.state == link::State::kDead && link.validated)) {
+    if (link.state == link::State::kSuspect ||
+        (link.state == link::State::kDead && link.validated)) {
         set_link_state(link, link::State::kGood, PLAIT_OK, now);
         touch();
     }
@@ -115,7 +121,8 @@ void Connection::reinject_all(LinkEntry &link, Time now) {
 }
 
 void Connection::check_dormancy() {
-    // Before the peer was heard under the new keys there is nothing to sleep on: the handshake times out.
+    // Before the peer was heard under the new keys there is nothing to sleep on: the handshake
+    // times out.
     if (state_ == State::kConnected && live_links() == 0 && stats_.packets_received > 0) {
         set_state(State::kDormant);
         raise(PLAIT_EVENT_DORMANT);
@@ -234,7 +241,8 @@ void Connection::link_timers(LinkEntry &link, Time now) {
     }
     if (!link.recovery || !link.exists())
         return;
-    if (link.state == link::State::kGood && other_good(link) && link.recovery->suspicion_timer() <= now)
+    if (link.state == link::State::kGood && other_good(link) &&
+        link.recovery->suspicion_timer() <= now)
         suspect(link, PLAIT_E_TIMEOUT, now);
     if (link.recovery->timer() <= now) {
         recovery::Outcome &out = services_.outcome;
@@ -253,13 +261,15 @@ void Connection::link_timers(LinkEntry &link, Time now) {
                 declare_dead(link, PLAIT_E_TIMEOUT, now);
         }
     }
-    if (link.validation.armed && link.validation.sent >= link::kMaxChallenges && link.validation.next_send <= now)
+    if (link.validation.armed && link.validation.sent >= link::kMaxChallenges &&
+        link.validation.next_send <= now)
         return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
     if (link.state == link::State::kDead && link.next_probe <= now) {
         if (!link.recovery->can_send())
             reinject_all(link, now); // unanswered probes fill a small ledger
         link.probes_owed = 1;
-        link.next_probe = now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
+        link.next_probe =
+            now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
     }
 }
 

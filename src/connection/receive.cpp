@@ -26,23 +26,26 @@ void Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &
     if (!open_packet(owner, services_.endpoints[from.endpoint.v].cid_class, packet, opened)) {
         services_.counters.datagrams_dropped++;
         if (forged_ && !ended())
-            close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false, "forgeries", now);
+            close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false,
+                  "forgeries", now);
         return;
     }
     on_authentic(opened, from, now);
 }
 
-bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet, Opened &out) {
+bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet,
+                             Opened &out) {
     out.link = find_link(owner.link);
-    // A link number may have an id of each class before it is used; the endpoint tells which it was.
+    // A link number may have an id of each class before it is used; the endpoint tells which it
+    // was.
     const IssuedCid *cid = cids_.issued(owner.link, cid_class);
     if (!cid || (out.link && (!out.link->recovery || cid->seq != out.link->issued_seq)))
         return false;
     const size_t cid_size = cid->cid.len;
     if (packet.size() < wire::min_short_packet(cid_size))
         return false;
-    const crypto::HeaderMask mask =
-        crypto::header_mask(receive_mask_, packet.data() + packet.size() - crypto::kHeaderSampleLen);
+    const crypto::HeaderMask mask = crypto::header_mask(
+        receive_mask_, packet.data() + packet.size() - crypto::kHeaderSampleLen);
     const auto header = wire::unmask_short_header(packet, cid_size, mask.b);
     if (!header.ok()) {
         services_.counters.malformed++;
@@ -67,8 +70,8 @@ bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes 
 }
 
 // The header has two bits of the epoch: of the three that are acceptable at most one fits.
-bool Connection::open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
-                                  LinkNumber link, ChannelEntry *entry) {
+bool Connection::open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed,
+                                  PacketNumber pn, LinkNumber link, ChannelEntry *entry) {
     if (h.generation)
         return false; // there is no second generation in this version
     const uint32_t now_in = entry ? entry->receive_epoch : 0;
@@ -90,12 +93,14 @@ bool Connection::open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutByte
 
 void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     if (opened.header.reserved)
-        return close(PLAIT_E_PROTOCOL, static_cast<uint64_t>(wire::CloseCode::kProtocol), false, "reserved bits", now);
+        return close(PLAIT_E_PROTOCOL, static_cast<uint64_t>(wire::CloseCode::kProtocol), false,
+                     "reserved bits", now);
     last_authentic_ = now;
     stats_.packets_received++;
     stats_.bytes_received += opened.datagram_size;
     if (role_ == Role::kResponder && !confirmed_) {
-        // The INIT may have been a copy from anywhere: what counts is where the peer speaks from now.
+        // The INIT may have been a copy from anywhere: what counts is where the peer speaks from
+        // now.
         place_link(link_at(0), from);
         confirm(now);
     }
@@ -123,7 +128,8 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     link->bytes_received += opened.datagram_size;
     if (!link->validated)
         link->validation.received += opened.datagram_size;
-    const bool moved = link->endpoint != from.endpoint || !link::same_address(link->remote, *from.remote);
+    const bool moved =
+        link->endpoint != from.endpoint || !link::same_address(link->remote, *from.remote);
     if (!moved && from.local) {
         link->local = *from.local;
         link->has_local = true;
@@ -161,7 +167,8 @@ Status Connection::dispatch(Opened &opened, LinkEntry &link, Time now, bool &eli
     // A channel beyond what we allow, under its own right key: the peer's mistake.
     if (!opened.entry && opened.header.channel.v != 0 && !ended()) {
         ChannelEntry *none = nullptr;
-        if (const Status s = channel_for(opened.header.channel, none); s != PLAIT_OK && s != PLAIT_E_AGAIN)
+        if (const Status s = channel_for(opened.header.channel, none);
+            s != PLAIT_OK && s != PLAIT_E_AGAIN)
             return s;
     }
     FrameHandler handler{*this, link, opened.header.channel, now};

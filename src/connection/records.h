@@ -4,14 +4,14 @@
 //   | type v | length v | body |      unknown types are skipped
 #pragma once
 
-#include "base/result.h"
 #include "base/bytes.h"
+#include "base/result.h"
 
 namespace plait::connection {
 
-inline constexpr uint64_t kLabelRecord = 1; // | channel v | label |
+inline constexpr uint64_t kLabelRecord = 1;   // | channel v | label |
 inline constexpr uint64_t kClassesRecord = 7; // | name length u8 | name | cid size u8 | repeated
-inline constexpr size_t kMaxRecord = 1024;  // bytes, its head included
+inline constexpr size_t kMaxRecord = 1024;    // bytes, its head included
 
 struct Record {
     uint64_t type = 0;

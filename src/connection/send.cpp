@@ -7,12 +7,13 @@
 namespace plait::connection {
 
 namespace {
-constexpr uint64_t kProofAfter = 1 << 16, kProofEvery = 1 << 10; // packets of a key that none is known to have
+constexpr uint64_t kProofAfter = 1 << 16,
+                   kProofEvery = 1 << 10; // packets of a key that none is known to have
 constexpr size_t kChallengePad = 1200;
 constexpr Duration kFirstChallengeGap = base::millis(100);
 constexpr Duration kMaxChallengeGap = base::seconds(1);
 constexpr size_t kUrgentMessage = 2048; // bytes: a message channel with less than this waiting
-constexpr size_t kBurst = 64;           // packets of one channel on one link before others get a turn
+constexpr size_t kBurst = 64; // packets of one channel on one link before others get a turn
 } // namespace
 
 void Connection::drain(Time now) {
@@ -24,7 +25,8 @@ void Connection::drain(Time now) {
     if (!has_keys_ || !confirmed_)
         return;
     if (keys_spent_) {
-        close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false, "key limit", now);
+        close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false,
+              "key limit", now);
         return send_close(now);
     }
     grant_channels();
@@ -39,10 +41,11 @@ void Connection::drain(Time now) {
 
 // -- links' own business
 
-// The size of a packet that may go there now, whatever the window says: 0 if none may. To an unproven
-// address it is cut to what is left of the allowance.
+// The size of a packet that may go there now, whatever the window says: 0 if none may. To an
+// unproven address it is cut to what is left of the allowance.
 size_t Connection::room_on(LinkEntry &link) {
-    if (!link.exists() || !link.recovery || !endpoint_of(link).can_send() || !link.recovery->can_send())
+    if (!link.exists() || !link.recovery || !endpoint_of(link).can_send() ||
+        !link.recovery->can_send())
         return 0;
     const size_t size = std::min(link.packet_size(endpoint_of(link)), link.allowance_left());
     return size < link::kMinPacket ? 0 : size;
@@ -85,7 +88,8 @@ void Connection::send_validation(LinkEntry &link, Time now) {
         v.next_send = now + challenge_gap(v.sent);
         v.sent = static_cast<uint8_t>(std::min(v.sent + 1, 255));
     };
-    if (link.validation.armed && link.validation.next_send <= now && link.validation.sent < link::kMaxChallenges)
+    if (link.validation.armed && link.validation.next_send <= now &&
+        link.validation.sent < link::kMaxChallenges)
         challenge(link.validation, Toward::kBoth);
     if (!link.candidate || !link.recovery->can_send())
         return;
@@ -152,8 +156,8 @@ LinkEntry *Connection::ack_way(LinkEntry &of) {
     return room_on(of) > 0 ? &of : nullptr;
 }
 
-// ACKs that nothing else has carried. They go on the fastest link, and now and then on their own, so
-// that its way back is measured too.
+// ACKs that nothing else has carried. They go on the fastest link, and now and then on their own,
+// so that its way back is measured too.
 void Connection::send_acks(Time now) {
     ChannelEntry &control = services_.channels[control_];
     for (size_t i = 0; i < link_count_; i++) {
@@ -169,7 +173,8 @@ void Connection::send_acks(Time now) {
                 continue;
             PacketBuilder packet(*this, *carrier, control, size);
             packet.add_ack(of, now);
-            // A side that only receives sends nothing that is acknowledged; its key must go on, too.
+            // A side that only receives sends nothing that is acknowledged; its key must go on,
+            // too.
             const Epoch &e = control.send_epoch;
             if (!e.acked && e.packets >= kProofAfter && e.packets % kProofEvery == 0)
                 packet.add(wire::PingFrame{});
@@ -218,7 +223,8 @@ Duration Connection::forward_delay(const LinkEntry &link) const {
     const Duration half = link.recovery->rtt().srtt() / 2;
     if (!reference || reference == &link || !link.recovery->one_way().has_forward())
         return half;
-    const Duration d = recovery::OneWayDelay::difference(link.recovery->one_way(), reference->recovery->one_way());
+    const Duration d =
+        recovery::OneWayDelay::difference(link.recovery->one_way(), reference->recovery->one_way());
     return std::max(reference->recovery->rtt().srtt() / 2 + d, Duration{0});
 }
 
@@ -236,7 +242,8 @@ Duration Connection::time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time 
     // Who knows how long a full endpoint stays so: as long again as it has been.
     if (e.blocked && e.blocked_since < now)
         wait = std::max(wait, now - e.blocked_since);
-    return wait + base::micros(static_cast<int64_t>(queued * 1'000'000 / rate)) + forward_delay(link);
+    return wait + base::micros(static_cast<int64_t>(queued * 1'000'000 / rate)) +
+           forward_delay(link);
 }
 
 // The link on which the next packet arrives first. For bulk a link that can send now is only taken
@@ -289,7 +296,8 @@ void Connection::send_data(Time now) {
         LinkEntry &l = link_at(i);
         if (!blocked_on_window_ && l.usable())
             l.recovery->on_app_limited();
-        if (EndpointEntry &e = endpoint_of(l); e.blocked && l.live() &&
+        if (EndpointEntry &e = endpoint_of(l);
+            e.blocked && l.live() &&
             std::find(e.waiters.begin(), e.waiters.end(), slot_) == e.waiters.end())
             e.waiters.push_back(slot_);
     }
@@ -338,8 +346,8 @@ bool Connection::write_item(PacketBuilder &packet, const ControlItem &item) {
             return true;
         wire::NewCidFrame f{c->link, c->cid_class, c->seq, c->cid, {}};
         if (c->cid.len == crypto::kResetCidLen)
-            f.token = crypto::reset_token(services_.reset_key, services_.cids.cid_class(c->cid_class).name(),
-                                          c->cid.bytes());
+            f.token = crypto::reset_token(
+                services_.reset_key, services_.cids.cid_class(c->cid_class).name(), c->cid.bytes());
         fits = packet.add(f);
         break;
     }
@@ -402,8 +410,8 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
     return any;
 }
 
-// The next key of a channel's direction: only after a packet of the present one has arrived, so that
-// the peer knows that one at least.
+// The next key of a channel's direction: only after a packet of the present one has arrived, so
+// that the peer knows that one at least.
 void Connection::advance_epoch(ChannelEntry &entry) {
     Epoch &e = entry.send_epoch;
     const crypto::Cipher cipher = e.number == 0 ? cipher_ : entry.cipher;

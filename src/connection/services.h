@@ -89,8 +89,9 @@ struct Counters {
 };
 
 struct Services {
-    Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max_connections, uint32_t max_links,
-             uint32_t max_channels, uint32_t max_endpoints, uint64_t receive_memory);
+    Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max_connections,
+             uint32_t max_links, uint32_t max_channels, uint32_t max_endpoints,
+             uint64_t receive_memory);
 
     Config config;
     LocalNode local;

@@ -52,7 +52,8 @@ void Connection::settle(LinkEntry &link, Time now) {
 void Connection::trace_recovery(const LinkEntry &link, Time now) {
     for (const recovery::SentPacket &p : services_.outcome.lost)
         services_.hooks->trace({PLAIT_TRACE_PACKET_LOST, slot_, link.slot,
-                                static_cast<uint64_t>((now - p.sent()).us), p.size, p.channel_slot, 0});
+                                static_cast<uint64_t>((now - p.sent()).us), p.size, p.channel_slot,
+                                0});
     const recovery::LinkStats k = link.recovery->stats();
     services_.hooks->trace({PLAIT_TRACE_RECOVERY_STATE, slot_, link.slot, k.cwnd, k.bytes_in_flight,
                             static_cast<uint64_t>(k.srtt.us), k.pacing_rate});

@@ -44,7 +44,8 @@ void Connection::on_timer(Time now) {
     if (handshake_deadline_ <= now)
         return fail_handshake(PLAIT_E_TIMEOUT, now);
     if (idle_deadline() <= now)
-        return close(PLAIT_E_TIMEOUT, static_cast<uint64_t>(wire::CloseCode::kIdle), false, "idle", now);
+        return close(PLAIT_E_TIMEOUT, static_cast<uint64_t>(wire::CloseCode::kIdle), false, "idle",
+                     now);
     if (!has_keys_ || !confirmed_)
         return touch();
     if (state_ == State::kDormant && dormancy_end() <= now) {

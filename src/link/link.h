@@ -14,12 +14,13 @@
 
 namespace plait::link {
 
-inline constexpr uint32_t kAmplification = 3;      // bytes sent to an unproven address a byte received
+inline constexpr uint32_t kAmplification = 3; // bytes sent to an unproven address a byte received
 inline constexpr size_t kMaxResponsesOwed = 4;
-inline constexpr uint32_t kMaxChallenges = 6;      // then a join has failed
-inline constexpr uint32_t kDeadTimeouts = 3;       // and
+inline constexpr uint32_t kMaxChallenges = 6;            // then a join has failed
+inline constexpr uint32_t kDeadTimeouts = 3;             // and
 inline constexpr Duration kDeadAfter = base::seconds(1); // both until suspect becomes dead
-inline constexpr Duration kProbeIntervals[3] = {base::seconds(1), base::seconds(5), base::seconds(30)};
+inline constexpr Duration kProbeIntervals[3] = {base::seconds(1), base::seconds(5),
+                                                base::seconds(30)};
 inline constexpr Duration kRetestAfter = base::seconds(1);   // another address, once refuted
 inline constexpr Duration kSettledAfter = base::seconds(10); // then round trips are believed again
 inline constexpr size_t kMinPacket = 64;
@@ -28,7 +29,7 @@ inline constexpr Duration kMaxPacketTime = base::millis(20); // on the line
 // The challenge that proves an address, and how far it has come.
 struct Validation {
     wire::ChallengeBytes challenge{};
-    bool armed = false;    // a challenge is out or to be sent
+    bool armed = false; // a challenge is out or to be sent
     uint8_t sent = 0;
     Time next_send;        // when to (re)send it
     uint64_t received = 0; // bytes from the address while unproven
@@ -62,9 +63,9 @@ struct Link {
     bool has_local = false;
     bool peer_says_down = false; // it is suspect because the peer said so
     plait_addr remote{}, local{};
-    wire::Cid peer_cid;          // put into what is sent
-    uint64_t issued_seq = 0;     // of the id by which the peer's packets come in
-    uint8_t peer_class = 0;      // the class in the peer's table
+    wire::Cid peer_cid;      // put into what is sent
+    uint64_t issued_seq = 0; // of the id by which the peer's packets come in
+    uint8_t peer_class = 0;  // the class in the peer's table
     uint32_t cost = 0;
     uint64_t token = 0;
 
@@ -73,16 +74,16 @@ struct Link {
     Validation validation;
     Time wait_until = base::kNever; // for an id that the peer was asked for
     std::unique_ptr<Candidate> candidate;
-    Time retest_at;        // no other address is tried before: the present one has just answered
+    Time retest_at;         // no other address is tried before: the present one has just answered
     Duration settled_pto{}; // as measured before somebody began to send from elsewhere
     std::array<wire::ChallengeBytes, kMaxResponsesOwed> responses{};
     uint8_t responses_owed = 0;
-    uint8_t probes_owed = 0;   // packets that may exceed the window: after a timeout
+    uint8_t probes_owed = 0; // packets that may exceed the window: after a timeout
     uint64_t sent_unvalidated = 0;
     Time suspect_since;
     uint32_t suspect_timeouts = 0;
     Time next_probe = base::kNever; // of a suspect or dead link
-    Time own_ack_at;           // when its own ACK last went over itself
+    Time own_ack_at;                // when its own ACK last went over itself
 
     // For the application.
     Status status = PLAIT_OK;

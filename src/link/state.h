@@ -34,11 +34,14 @@ constexpr const char *to_string(State s) {
 // Whether a link may go from one state to the other.
 constexpr bool may_change(State from, State to) {
     switch (from) {
-    case State::kWaiting: return to == State::kValidating || to == State::kGood || to == State::kClosed;
-    case State::kValidating: return to == State::kGood || to == State::kDead || to == State::kClosed;
+    case State::kWaiting:
+        return to == State::kValidating || to == State::kGood || to == State::kClosed;
+    case State::kValidating:
+        return to == State::kGood || to == State::kDead || to == State::kClosed;
     case State::kGood: return to == State::kSuspect || to == State::kDead || to == State::kClosed;
     case State::kSuspect: return to == State::kGood || to == State::kDead || to == State::kClosed;
-    case State::kDead: return to == State::kGood || to == State::kValidating || to == State::kClosed;
+    case State::kDead:
+        return to == State::kGood || to == State::kValidating || to == State::kClosed;
     case State::kClosed: return false;
     }
     return false;

@@ -19,8 +19,7 @@ uint64_t Core::handle(HandleType type, uint32_t slot) {
 }
 
 namespace {
-template <class T>
-Result<T *> look_up(base::Slab<T> &slab, HandleType type, uint64_t value) {
+template <class T> Result<T *> look_up(base::Slab<T> &slab, HandleType type, uint64_t value) {
     const Handle h = Handle::from(value);
     if (h.type != type || h.worker != 0)
         return Error{PLAIT_E_HANDLE};
@@ -44,15 +43,16 @@ Result<EndpointEntry *> Core::endpoint(uint64_t h) {
 }
 Result<ConnectionEntry *> Core::open_connection(uint64_t h) {
     const auto e = connection(h);
-    return e.ok() && (*e)->connection->ended() ? Result<ConnectionEntry *>(Error{PLAIT_E_CLOSED}) : e;
+    return e.ok() && (*e)->connection->ended() ? Result<ConnectionEntry *>(Error{PLAIT_E_CLOSED})
+                                               : e;
 }
 Result<ChannelEntry *> Core::open_channel(uint64_t h) {
     const auto e = channel(h);
     return e.ok() && (*e)->events.closed_raised ? Result<ChannelEntry *>(Error{PLAIT_E_CLOSED}) : e;
 }
 
-Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint, const plait_addr &addr,
-                               const ConnectConfig &config, Time now) {
+Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint,
+                               const plait_addr &addr, const ConnectConfig &config, Time now) {
     Core &c = *core_;
     const auto e = c.endpoint(endpoint);
     if (!e.ok())
@@ -75,7 +75,8 @@ Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint, co
     ConnectionEntry &entry = c.s.connections[slot];
     entry.known_to_application = true;
     entry.token = config.token;
-    if (const Status s = entry.connection->dial(peer, {Handle::from(endpoint).slot}, addr, now); s != PLAIT_OK) {
+    if (const Status s = entry.connection->dial(peer, {Handle::from(endpoint).slot}, addr, now);
+        s != PLAIT_OK) {
         c.erase_connection(slot);
         return Error{s};
     }
@@ -193,7 +194,8 @@ Status Node::set_connection_token(uint64_t connection, uint64_t token) {
     return PLAIT_OK;
 }
 
-Status Node::export_key(uint64_t connection, uint32_t channel_number, std::string_view label, MutBytes out) {
+Status Node::export_key(uint64_t connection, uint32_t channel_number, std::string_view label,
+                        MutBytes out) {
     const auto e = core_->open_connection(connection);
     if (!e.ok())
         return e.status();
@@ -215,7 +217,8 @@ Result<uint64_t> Node::add_link(uint64_t connection, uint64_t endpoint, const pl
         return Error{ep.status()};
     if ((*ep)->events.closed_raised)
         return Error{PLAIT_E_CLOSED};
-    const auto slot = (*e)->connection->add_link({Handle::from(endpoint).slot}, addr, config.cost, now);
+    const auto slot =
+        (*e)->connection->add_link({Handle::from(endpoint).slot}, addr, config.cost, now);
     if (!slot.ok())
         return Error{slot.status()};
     c.s.links[*slot].token = config.token;

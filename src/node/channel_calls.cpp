@@ -4,8 +4,8 @@
 
 namespace plait::node {
 
-Result<uint64_t> Node::open_channel(uint64_t connection, std::string_view label, const channel::Config &config,
-                                    Time now) {
+Result<uint64_t> Node::open_channel(uint64_t connection, std::string_view label,
+                                    const channel::Config &config, Time now) {
     Core &c = *core_;
     const auto e = c.open_connection(connection);
     if (!e.ok())
@@ -88,7 +88,8 @@ Status Node::commit(uint64_t channel, size_t n, Time now) {
     return ended && s == PLAIT_OK ? PLAIT_E_CLOSED : s;
 }
 
-Status Node::send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user, Time now) {
+Status Node::send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user,
+                        Time now) {
     const auto e = core_->open_channel(channel);
     if (!e.ok())
         return e.status();

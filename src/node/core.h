@@ -21,7 +21,9 @@ using connection::LinkEntry;
 using connection::Services;
 using connection::Source;
 
-class Core final : public connection::NodeHooks, public connection::DatagramSink, public connection::DriverQueue {
+class Core final : public connection::NodeHooks,
+                   public connection::DatagramSink,
+                   public connection::DriverQueue {
   public:
     Core(Config c, crypto::Identity identity, Entropy &entropy, Time now);
     ~Core() override;
@@ -35,19 +37,20 @@ class Core final : public connection::NodeHooks, public connection::DatagramSink
     uint64_t queued_bytes(EndpointIndex endpoint) override;
 
     // demux.cpp
-    void on_datagram(EndpointIndex index, MutBytes bytes, const connection::Arrival &from, Time now);
+    void on_datagram(EndpointIndex index, MutBytes bytes, const connection::Arrival &from,
+                     Time now);
     void on_short(EndpointIndex index, MutBytes bytes, const connection::Arrival &from, Time now);
     void on_long(EndpointIndex index, Bytes bytes, const connection::Arrival &from, Time now);
     void on_init(Bytes bytes, const connection::Arrival &from, Time now);
-    bool may_answer(const connection::Handshake &handshake, const connection::Arrival &from, Time now);
+    bool may_answer(const connection::Handshake &handshake, const connection::Arrival &from,
+                    Time now);
     bool is_allowed(const crypto::NodeId &peer) const;
     uint32_t add_connection(const connection::Config &config, Time now);
     void erase_connection(uint32_t slot);
     // The connections to one peer are chained by their slots.
     void index_peer(uint32_t slot);
     void unindex_peer(uint32_t slot);
-    template <class F>
-    void for_each_to(const crypto::NodeId &peer, F &&f);
+    template <class F> void for_each_to(const crypto::NodeId &peer, F &&f);
     void take_over(Connection &confirmed, Connection &dialing);
 
     // drain.cpp
@@ -58,7 +61,8 @@ class Core final : public connection::NodeHooks, public connection::DatagramSink
 
     // events.cpp
     size_t take_events(std::span<plait_event> out, Time now);
-    bool fill_event(connection::EventQueue::Entry at, EventState &state, uint32_t type, plait_event &out, Time now);
+    bool fill_event(connection::EventQueue::Entry at, EventState &state, uint32_t type,
+                    plait_event &out, Time now);
     EventState *state_of(connection::EventQueue::Entry at);
     void after_read(connection::EventQueue::Entry at, uint32_t type);
 
@@ -71,8 +75,12 @@ class Core final : public connection::NodeHooks, public connection::DatagramSink
     // As above, for calls that change something: PLAIT_E_CLOSED if it has ended.
     Result<ConnectionEntry *> open_connection(uint64_t handle);
     Result<ChannelEntry *> open_channel(uint64_t handle);
-    Connection &connection_of(const ChannelEntry &e) { return *s.connections[e.connection].connection; }
-    Connection &connection_of(const LinkEntry &l) { return *s.connections[l.connection].connection; }
+    Connection &connection_of(const ChannelEntry &e) {
+        return *s.connections[e.connection].connection;
+    }
+    Connection &connection_of(const LinkEntry &l) {
+        return *s.connections[l.connection].connection;
+    }
 
     Config config;
     crypto::Identity identity;

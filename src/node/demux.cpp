@@ -86,8 +86,10 @@ void Core::on_init(Bytes bytes, const Arrival &from, Time now) {
     if (init->noise.size() >= 8)
         if (const uint32_t *slot = attempts.find(base::load_be(init->noise.data(), 8)))
             return s.connections[*slot].connection->repeat_answer(from, now);
-    const bool xx = init->pattern == wire::PatternId::kXX || init->pattern == wire::PatternId::kXXpsk3;
-    if (answering >= config.max_pending_handshakes || (xx && !(accept.listening && accept.allow_xx))) {
+    const bool xx =
+        init->pattern == wire::PatternId::kXX || init->pattern == wire::PatternId::kXXpsk3;
+    if (answering >= config.max_pending_handshakes ||
+        (xx && !(accept.listening && accept.allow_xx))) {
         s.counters.handshakes_refused++;
         return;
     }
@@ -135,8 +137,8 @@ bool Core::may_answer(const connection::Handshake &handshake, const Arrival &fro
             older = slot;
         } else if (c.initiated() && c.role() == Role::kInitiator && !c.ended() &&
                    c.stats().packets_received == 0 && identity.id() > peer) {
-            // It answered our INIT but has not heard us under the new keys yet: still "at once". What
-            // it needs is a packet of ours, not a second connection.
+            // It answered our INIT but has not heard us under the new keys yet: still "at once".
+            // What it needs is a packet of ours, not a second connection.
             we_win = true;
             c.probe_all(false, now);
         }
@@ -218,8 +220,7 @@ void Core::unindex_peer(uint32_t slot) {
         }
 }
 
-template <class F>
-void Core::for_each_to(const crypto::NodeId &peer, F &&f) {
+template <class F> void Core::for_each_to(const crypto::NodeId &peer, F &&f) {
     const uint32_t *head = peers.find(peer_key(peer));
     for (uint32_t i = head ? *head : base::kNoSlot, next; i != base::kNoSlot; i = next) {
         next = s.connections[i].next_to_peer;
@@ -246,11 +247,13 @@ bool Core::on_confirmed(Connection &c, Time now) {
     });
     // One that this side dialed is wanted whatever the list says.
     if (c.role() == Role::kResponder && !dialing && !is_allowed(c.peer())) {
-        c.close(PLAIT_E_REFUSED, static_cast<uint64_t>(wire::CloseCode::kRefused), false, "not allowed", now);
+        c.close(PLAIT_E_REFUSED, static_cast<uint64_t>(wire::CloseCode::kRefused), false,
+                "not allowed", now);
         return false;
     }
     for (Connection *other : replaced)
-        other->close(PLAIT_E_DUPLICATE, static_cast<uint64_t>(wire::CloseCode::kDuplicate), false, "replaced", now);
+        other->close(PLAIT_E_DUPLICATE, static_cast<uint64_t>(wire::CloseCode::kDuplicate), false,
+                     "replaced", now);
     if (dialing && c.role() == Role::kResponder)
         take_over(c, *dialing);
     return true;
@@ -272,7 +275,8 @@ void Core::take_over(Connection &confirmed, Connection &dialing) {
     e.open_children = 0;
     for (const uint32_t link : confirmed.links())
         e.open_children += !s.links[link].events.closed_read;
-    confirmed.for_each_channel([&](uint32_t channel) { e.open_children += !s.channels[channel].events.closed_read; });
+    confirmed.for_each_channel(
+        [&](uint32_t channel) { e.open_children += !s.channels[channel].events.closed_read; });
     index_peer(wanted);
     erase_connection(left);
     touch(wanted);

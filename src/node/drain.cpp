@@ -18,7 +18,8 @@ void Core::trace(const connection::TraceRecord &r) {
     out.type = r.type;
     out.size = sizeof out;
     out.time_us = latest.us;
-    out.connection = r.connection == base::kNoSlot ? 0 : handle(HandleType::kConnection, r.connection);
+    out.connection =
+        r.connection == base::kNoSlot ? 0 : handle(HandleType::kConnection, r.connection);
     out.link = r.link == base::kNoSlot ? 0 : handle(HandleType::kLink, r.link);
     out.a = r.a;
     if (r.type == PLAIT_TRACE_CONNECTION_STATE)
@@ -81,7 +82,8 @@ void Core::drain(Time now, Output &o) {
     for (const uint32_t slot : drained) {
         if (!s.connections.live(slot))
             continue;
-        // What is due and could not be done now (an endpoint is full) is not asked for at once again.
+        // What is due and could not be done now (an endpoint is full) is not asked for at once
+        // again.
         const Time t = s.connections[slot].connection->deadline(now);
         timers.set(slot, t <= now ? now + recovery::kGranularity : t);
     }

@@ -10,10 +10,11 @@ namespace plait::node {
 
 namespace {
 // In which order the events of one object come; the closing one last.
-constexpr uint32_t kConnectionOrder[] = {PLAIT_EVENT_CONNECTION_REQUEST, PLAIT_EVENT_CONNECTED, PLAIT_EVENT_DORMANT,
-                                         PLAIT_EVENT_CLOSED};
-constexpr uint32_t kChannelOrder[] = {PLAIT_EVENT_CHANNEL_REQUEST, PLAIT_EVENT_CHANNEL_ACCEPTED, PLAIT_EVENT_WRITABLE,
-                                      PLAIT_EVENT_READABLE,        PLAIT_EVENT_FINISHED,         PLAIT_EVENT_STOPPED,
+constexpr uint32_t kConnectionOrder[] = {PLAIT_EVENT_CONNECTION_REQUEST, PLAIT_EVENT_CONNECTED,
+                                         PLAIT_EVENT_DORMANT, PLAIT_EVENT_CLOSED};
+constexpr uint32_t kChannelOrder[] = {PLAIT_EVENT_CHANNEL_REQUEST, PLAIT_EVENT_CHANNEL_ACCEPTED,
+                                      PLAIT_EVENT_WRITABLE,        PLAIT_EVENT_READABLE,
+                                      PLAIT_EVENT_FINISHED,        PLAIT_EVENT_STOPPED,
                                       PLAIT_EVENT_CHANNEL_CLOSED};
 constexpr uint32_t kLinkOrder[] = {PLAIT_EVENT_LINK_STATE, PLAIT_EVENT_LINK_CLOSED};
 constexpr uint32_t kEndpointOrder[] = {PLAIT_EVENT_ENDPOINT_STATE, PLAIT_EVENT_ENDPOINT_OUTPUT,
@@ -79,10 +80,12 @@ size_t Node::take_events(std::span<plait_event> out, Time now) {
 
 EventState *Core::state_of(connection::EventQueue::Entry at) {
     switch (at.source) {
-    case Source::kConnection: return s.connections.live(at.slot) ? &s.connections[at.slot].events : nullptr;
+    case Source::kConnection:
+        return s.connections.live(at.slot) ? &s.connections[at.slot].events : nullptr;
     case Source::kChannel: return s.channels.live(at.slot) ? &s.channels[at.slot].events : nullptr;
     case Source::kLink: return s.links.live(at.slot) ? &s.links[at.slot].events : nullptr;
-    case Source::kEndpoint: return s.endpoints.live(at.slot) ? &s.endpoints[at.slot].events : nullptr;
+    case Source::kEndpoint:
+        return s.endpoints.live(at.slot) ? &s.endpoints[at.slot].events : nullptr;
     }
     return nullptr;
 }
@@ -124,7 +127,8 @@ size_t Core::take_events(std::span<plait_event> v, Time now) {
     return n;
 }
 
-bool Core::fill_event(connection::EventQueue::Entry at, EventState &, uint32_t type, plait_event &out, Time now) {
+bool Core::fill_event(connection::EventQueue::Entry at, EventState &, uint32_t type,
+                      plait_event &out, Time now) {
     out = {};
     out.type = type;
     out.time_us = now.us;

@@ -9,7 +9,13 @@
 
 namespace plait::node {
 
-enum class HandleType : uint8_t { kNone = 0, kConnection = 1, kChannel = 2, kLink = 3, kEndpoint = 4 };
+enum class HandleType : uint8_t {
+    kNone = 0,
+    kConnection = 1,
+    kChannel = 2,
+    kLink = 3,
+    kEndpoint = 4
+};
 
 struct Handle {
     HandleType type = HandleType::kNone;

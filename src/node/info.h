@@ -20,7 +20,7 @@ namespace plait::node {
 // Who may connect, and what happens when somebody does.
 struct AcceptConfig {
     bool listening = false;
-    bool ask = false; // CONNECTION_REQUEST and accept or refuse; otherwise accepted at once
+    bool ask = false;      // CONNECTION_REQUEST and accept or refuse; otherwise accepted at once
     bool allow_xx = false; // also answer those who do not know our id (then we are audible)
     std::vector<crypto::NodeId> allowed; // empty: everyone
 };
@@ -30,10 +30,10 @@ struct Config {
     uint32_t max_pending_handshakes = 256;
     uint32_t max_endpoints = 64;
     uint32_t max_links_per_connection = 8;
-    uint32_t max_channels_per_peer = 64; // open at one time by the peer, a connection
-    uint32_t max_channels = 1u << 20;     // of the whole node
-    uint32_t max_packets_in_flight = 1u << 18; // a link
-    uint64_t receive_memory = 64u << 20;       // of the whole node, bytes
+    uint32_t max_channels_per_peer = 64;            // open at one time by the peer, a connection
+    uint32_t max_channels = 1u << 20;               // of the whole node
+    uint32_t max_packets_in_flight = 1u << 18;      // a link
+    uint64_t receive_memory = 64u << 20;            // of the whole node, bytes
     uint64_t connection_receive_memory = 32u << 20; // share of one connection at most, bytes
     uint64_t initial_window = 16u << 10;
     uint64_t max_message = 16u << 20;
@@ -56,10 +56,17 @@ struct ConnectConfig {
 
 struct LinkConfig {
     uint64_t token = 0;
-    uint32_t cost = 0;      // added to the endpoint's
+    uint32_t cost = 0; // added to the endpoint's
 };
 
-enum class ConnectionState : uint8_t { kConnecting, kRequested, kConnected, kDormant, kClosing, kClosed };
+enum class ConnectionState : uint8_t {
+    kConnecting,
+    kRequested,
+    kConnected,
+    kDormant,
+    kClosing,
+    kClosed
+};
 
 struct ConnectionInfo {
     ConnectionState state = ConnectionState::kConnecting;
@@ -120,7 +127,8 @@ struct EndpointStats : link::EndpointCounters {
 struct NodeStats {
     uint32_t connections = 0, channels = 0, links = 0, endpoints = 0, pending_handshakes = 0;
     uint64_t handshakes_begun = 0, handshakes_done = 0, handshakes_refused = 0;
-    uint64_t datagrams_received = 0, datagrams_sent = 0, datagrams_dropped = 0, bytes_received = 0, bytes_sent = 0;
+    uint64_t datagrams_received = 0, datagrams_sent = 0, datagrams_dropped = 0, bytes_received = 0,
+             bytes_sent = 0;
     uint64_t auth_failures = 0, malformed = 0, bad_mac1 = 0;
     uint64_t receive_memory = 0, send_memory = 0;
 };

@@ -38,9 +38,10 @@ connection::Config connection_config(const Config &c) {
 Core::Core(Config c, crypto::Identity id, Entropy &e, Time)
     : config(std::move(c)), identity(std::move(id)), entropy(e), identities(e),
       mac1_book(identity, config.network_keys),
-      s(connection_config(config), {identity, identities, config.network_keys, e}, crypto::reset_key(identity),
-        config.max_connections, config.max_connections * connection::kMaxLinks,
-        config.max_channels, config.max_endpoints, config.receive_memory),
+      s(connection_config(config), {identity, identities, config.network_keys, e},
+        crypto::reset_key(identity), config.max_connections,
+        config.max_connections * connection::kMaxLinks, config.max_channels, config.max_endpoints,
+        config.receive_memory),
       attempts(random_u64(e)), peers(random_u64(e)) {
     s.hooks = this;
 }
@@ -147,7 +148,8 @@ void for_each_link_on(Core &c, EndpointIndex index, const plait_addr *addr, F &&
         if (!c.s.links.live(i))
             continue;
         LinkEntry &l = c.s.links[i];
-        if (l.endpoint == index && l.state != link::State::kClosed && (!addr || link::same_address(l.remote, *addr)))
+        if (l.endpoint == index && l.state != link::State::kClosed &&
+            (!addr || link::same_address(l.remote, *addr)))
             f(c.connection_of(l), l);
     }
 }
@@ -177,8 +179,9 @@ void Node::endpoint_down(EndpointIndex index, const plait_addr *addr, Time now) 
         e.parked.clear();
         c.s.events.raise(e.events, Source::kEndpoint, index.v, PLAIT_EVENT_ENDPOINT_STATE);
     }
-    for_each_link_on(c, index, addr,
-                     [&](Connection &conn, LinkEntry &l) { conn.link_down(l, PLAIT_E_LINK_DOWN, now); });
+    for_each_link_on(c, index, addr, [&](Connection &conn, LinkEntry &l) {
+        conn.link_down(l, PLAIT_E_LINK_DOWN, now);
+    });
 }
 
 void Node::endpoint_up(EndpointIndex index, const plait_addr *addr, Time now) {
@@ -208,7 +211,8 @@ void Node::endpoint_mtu(EndpointIndex index, const plait_addr *addr, uint32_t mt
     Core &c = *core_;
     if (!addr)
         c.s.endpoints[index.v].info.mtu = sane_mtu(mtu);
-    for_each_link_on(c, index, addr, [&](Connection &conn, LinkEntry &l) { conn.link_mtu(l, sane_mtu(mtu)); });
+    for_each_link_on(c, index, addr,
+                     [&](Connection &conn, LinkEntry &l) { conn.link_mtu(l, sane_mtu(mtu)); });
 }
 
 void Node::endpoint_gone(EndpointIndex index, Status why, Time now) {
@@ -223,7 +227,8 @@ void Node::endpoint_gone(EndpointIndex index, Status why, Time now) {
     e.events.released |= why == PLAIT_OK;
     for (uint32_t i = 0; i < c.s.connections.capacity(); i++)
         if (c.s.connections.live(i))
-            c.s.connections[i].connection->endpoint_gone(index, why == PLAIT_OK ? PLAIT_E_CLOSED : why, now);
+            c.s.connections[i].connection->endpoint_gone(
+                index, why == PLAIT_OK ? PLAIT_E_CLOSED : why, now);
     c.s.events.raise(e.events, Source::kEndpoint, index.v, PLAIT_EVENT_ENDPOINT_CLOSED);
 }
 
@@ -241,7 +246,8 @@ Status Node::release_endpoint(uint64_t endpoint) {
 
 void Node::endpoint_output(EndpointIndex index) {
     Core &c = *core_;
-    c.s.events.raise(c.s.endpoints[index.v].events, Source::kEndpoint, index.v, PLAIT_EVENT_ENDPOINT_OUTPUT);
+    c.s.events.raise(c.s.endpoints[index.v].events, Source::kEndpoint, index.v,
+                     PLAIT_EVENT_ENDPOINT_OUTPUT);
 }
 
 void Node::check_invariants() const {

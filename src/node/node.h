@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node of the engine: identity, endpoints, connections, events. Sans-IO: datagrams, time and calls
-// go in; datagrams, events and the next deadline come out. One contract: mutate (any call below),
-// then drain() until only the deadline is left.
+// A node of the engine: identity, endpoints, connections, events. Sans-IO: datagrams, time and
+// calls go in; datagrams, events and the next deadline come out. One contract: mutate (any call
+// below), then drain() until only the deadline is left.
 //
 // Not thread-safe: its worker holds one lock around everything. Nothing here blocks, reads a clock
 // or makes a system call. Handles are those of the C ABI (handle.h); every call that takes one
@@ -98,7 +98,8 @@ class Node {
     Result<size_t> connection_channels(uint64_t connection, std::span<uint64_t> out) const;
     Status set_connection_token(uint64_t connection, uint64_t token);
     // Key material for the application, the same on both sides, at most 64 bytes.
-    Status export_key(uint64_t connection, uint32_t channel_number, std::string_view label, MutBytes out);
+    Status export_key(uint64_t connection, uint32_t channel_number, std::string_view label,
+                      MutBytes out);
 
     // -- Links -------------------------------------------------------------------------------
     Result<uint64_t> add_link(uint64_t connection, uint64_t endpoint, const plait_addr &addr,
@@ -117,7 +118,8 @@ class Node {
     Result<size_t> send(uint64_t channel, std::span<const Bytes> parts, Time now);
     Result<MutBytes> reserve(uint64_t channel, size_t min);
     Status commit(uint64_t channel, size_t n, Time now);
-    Status send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user, Time now);
+    Status send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user,
+                      Time now);
     Status finish(uint64_t channel, Time now);
     Status reset_channel(uint64_t channel, uint64_t code, Time now);
     Status stop_channel(uint64_t channel, uint64_t code, Time now);

@@ -122,8 +122,8 @@ bool MtuSearch::on_timeout(uint32_t pto_count) {
     return pto_count >= kBlackHoleTimeouts && (fall_back(0) || lower_base());
 }
 
-// The base does not pass either (RFC 8899 section 5.2, the error state): less, until something does.
-// Large probes bring it back.
+// The base does not pass either (RFC 8899 section 5.2, the error state): less, until something
+// does. Large probes bring it back.
 bool MtuSearch::lower_base() {
     if (fixed_ || mtu_ <= kLeast)
         return false;

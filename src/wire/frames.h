@@ -214,7 +214,8 @@ enum class CloseCode : uint64_t {
 // of their own in RESET and STOP: the two are told apart by this bit.
 inline constexpr uint64_t kLibraryResetBit = uint64_t{1} << 32;
 inline constexpr uint64_t kResetLoss = kLibraryResetBit | 1;
-inline constexpr uint64_t kRefuseUnsupported = kLibraryResetBit | 2; // a configuration it does not know
+// A configuration that it does not know.
+inline constexpr uint64_t kRefuseUnsupported = kLibraryResetBit | 2;
 
 void write(base::Writer &w, const PingFrame &);
 void write(base::Writer &w, const AckFrame &f);

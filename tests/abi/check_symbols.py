@@ -10,8 +10,9 @@ declared = set()
 for header in headers:
     text = re.sub(r"/\*.*?\*/", "", open(header, encoding="utf-8").read(), flags=re.S)
     declared |= set(re.findall(r"PLAIT_API[^;]*?\b(plait_\w+)\(", text))
-nm = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True,
-                    text=True)
+nm = subprocess.run(
+    ["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True
+)
 rows = [line.split() for line in nm.stdout.splitlines()]
 exported = {row[2].split("@")[0] for row in rows if row[1] != "A"}
 for name in sorted(declared - exported):

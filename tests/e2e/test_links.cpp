@@ -28,8 +28,8 @@ plait_link connect_over_both(Fixture &f) {
     const plait_endpoint tty = f.near->open(serial(c[1].path[0]));
     plait_link line = PLAIT_NONE;
     assert_true(f.near->connect(f.far, c[0].uri, udp));
-    assert_int_equal(
-        plait_connection_add_link(f.near->node(), f.near->peer(), tty, nullptr, &line), PLAIT_OK);
+    assert_int_equal(plait_connection_add_link(f.near->node(), f.near->peer(), tty, nullptr, &line),
+                     PLAIT_OK);
     assert_true(f.near->run_until([&] { return f.near->good_links() == 2; }, 5000));
     return line;
 }
@@ -43,7 +43,8 @@ void test_udp_pulled_and_back_loses_nothing(void **state) {
     const uint64_t before = f.near->data_sent(line);
     assert_true(f.near->run_until([&] { return f.near->good_links() == 1; }, 5000));
     // The serial line carries on alone.
-    assert_true(f.near->run_until([&] { return f.near->data_sent(line) > before + 200'000; }, 5000));
+    assert_true(
+        f.near->run_until([&] { return f.near->data_sent(line) > before + 200'000; }, 5000));
     assert_false(f.near->finished);
     f.cables.mend(0);
     assert_true(f.near->run_until([&] { return f.near->good_links() == 2; }, 10000));

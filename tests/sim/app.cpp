@@ -33,13 +33,16 @@ uint64_t App::connect(SimNode &peer, size_t wire_index, node::ConnectConfig conf
     return connect_as(by_id ? &peer.id() : nullptr, peer, wire_index, config);
 }
 
-uint64_t App::connect_as(const crypto::NodeId *id, SimNode &peer, size_t wire_index, node::ConnectConfig config) {
+uint64_t App::connect_as(const crypto::NodeId *id, SimNode &peer, size_t wire_index,
+                         node::ConnectConfig config) {
     SimEndpoint *endpoint = nullptr;
     plait_addr address{};
     PLAIT_ASSERT(find_way(node_, peer, wire_index, endpoint, address));
-    const auto handle = node_.engine().connect(id, endpoint->handle, address, config, node_.local_time());
+    const auto handle =
+        node_.engine().connect(id, endpoint->handle, address, config, node_.local_time());
     if (!handle.ok())
-        node_.world().fail("%s: connect: %s", node_.name().c_str(), base::status_name(handle.status()));
+        node_.world().fail("%s: connect: %s", node_.name().c_str(),
+                           base::status_name(handle.status()));
     Peering &p = peerings_[*handle];
     p.handle = *handle;
     p.dialed = true;
@@ -62,9 +65,11 @@ uint64_t App::add_link(uint64_t connection, SimNode &peer, size_t wire_index) {
     SimEndpoint *endpoint = nullptr;
     plait_addr address{};
     PLAIT_ASSERT(find_way(node_, peer, wire_index, endpoint, address));
-    const auto link = node_.engine().add_link(connection, endpoint->handle, address, {}, node_.local_time());
+    const auto link =
+        node_.engine().add_link(connection, endpoint->handle, address, {}, node_.local_time());
     if (!link.ok())
-        node_.world().fail("%s: add_link: %s", node_.name().c_str(), base::status_name(link.status()));
+        node_.world().fail("%s: add_link: %s", node_.name().c_str(),
+                           base::status_name(link.status()));
     peerings_[connection].links.emplace(*link, 0);
     node_.poke();
     return *link;
@@ -124,9 +129,11 @@ bool App::take_events(Time now) {
 
 void App::handle(const plait_event &e, Time now) {
     node_.world().hash().add({reinterpret_cast<const uint8_t *>(&e), sizeof e});
-    node_.world().log("%s event %u %s connection %llx channel %llx link %llx a %" PRIu64 " b %" PRIu64, node_.name().c_str(),
-                      e.type, base::status_name(e.status), static_cast<Handle>(e.connection),
-                      static_cast<Handle>(e.channel), static_cast<Handle>(e.link), e.a, e.b);
+    node_.world().log("%s event %u %s connection %llx channel %llx link %llx a %" PRIu64
+                      " b %" PRIu64,
+                      node_.name().c_str(), e.type, base::status_name(e.status),
+                      static_cast<Handle>(e.connection), static_cast<Handle>(e.channel),
+                      static_cast<Handle>(e.link), e.a, e.b);
     check(e);
     counts_[e.type & 63]++;
     if (e.connection != 0) {
@@ -266,8 +273,9 @@ std::string App::dump() const {
     for (const auto &[handle, p] : peerings_) {
         if (++shown > 6)
             break;
-        std::snprintf(line, sizeof line, "    connection %llx%s%s%s: %s\n", static_cast<Handle>(handle),
-                      p.dialed ? " dialed" : "", p.connected ? " connected" : "", p.closed ? " closed" : "",
+        std::snprintf(line, sizeof line, "    connection %llx%s%s%s: %s\n",
+                      static_cast<Handle>(handle), p.dialed ? " dialed" : "",
+                      p.connected ? " connected" : "", p.closed ? " closed" : "",
                       base::status_name(p.status));
         text += line;
         std::array<uint64_t, 64> links;
@@ -277,10 +285,12 @@ std::string App::dump() const {
             if (!l.ok())
                 continue;
             std::snprintf(line, sizeof line,
-                          "      link %u %s (%s): srtt %" PRId64 " us, cwnd %" PRIu64 ", in flight %" PRIu64 ", mtu %u, sent %" PRIu64
-                          ", received %" PRIu64 ", lost %" PRIu64 ", spurious %" PRIu64 "\n",
-                          l->number, to_string(l->state), l->reason, l->srtt.us, l->cwnd, l->in_flight, l->mtu,
-                          l->packets_sent, l->packets_received, l->packets_lost, l->packets_spurious);
+                          "      link %u %s (%s): srtt %" PRId64 " us, cwnd %" PRIu64
+                          ", in flight %" PRIu64 ", mtu %u, sent %" PRIu64 ", received %" PRIu64
+                          ", lost %" PRIu64 ", spurious %" PRIu64 "\n",
+                          l->number, to_string(l->state), l->reason, l->srtt.us, l->cwnd,
+                          l->in_flight, l->mtu, l->packets_sent, l->packets_received,
+                          l->packets_lost, l->packets_spurious);
             text += line;
         }
     }

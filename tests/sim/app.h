@@ -40,15 +40,17 @@ class App {
     enum class Answer : uint8_t { kAccept, kRefuse, kWait };
     Answer on_request = Answer::kAccept;
     uint64_t refuse_code = 77;
-    bool closes_handles = true;   // lets go of connections that have ended
+    bool closes_handles = true;    // lets go of connections that have ended
     bool refuses_channels = false; // those that no flow is waiting for are refused in any case
     std::function<void(const plait_event &)> watch; // sees each event after it was handled
 
     // -- calls
     // Dials; by default the first endpoint that has a wire to the peer, and the address of that.
-    uint64_t connect(SimNode &peer, size_t wire_index = 0, node::ConnectConfig config = {}, bool by_id = true);
+    uint64_t connect(SimNode &peer, size_t wire_index = 0, node::ConnectConfig config = {},
+                     bool by_id = true);
     // To the place of `peer`, but asking for `id` there.
-    uint64_t connect_as(const crypto::NodeId *id, SimNode &peer, size_t wire_index = 0, node::ConnectConfig config = {});
+    uint64_t connect_as(const crypto::NodeId *id, SimNode &peer, size_t wire_index = 0,
+                        node::ConnectConfig config = {});
     void close(uint64_t connection, uint64_t code = 0, std::string_view reason = {});
     uint64_t add_link(uint64_t connection, SimNode &peer, size_t wire_index);
     void forget_all(); // the node has crashed

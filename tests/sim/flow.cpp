@@ -26,9 +26,11 @@ Flow::Flow(World &world, std::string label, FlowPlan plan)
 void Flow::open(SimNode &node, uint64_t connection) {
     FlowEnd &e = opener();
     e.node = &node;
-    const auto channel = node.engine().open_channel(connection, label_, plan_.config, node.local_time());
+    const auto channel =
+        node.engine().open_channel(connection, label_, plan_.config, node.local_time());
     if (!channel.ok())
-        world_.fail("%s: open_channel: %s", node.name().c_str(), base::status_name(channel.status()));
+        world_.fail("%s: open_channel: %s", node.name().c_str(),
+                    base::status_name(channel.status()));
     e.channel = *channel;
     node.app().attach(*channel, &e);
     e.pump();
@@ -95,7 +97,8 @@ void FlowEnd::on_event(const plait_event &e, Time) {
         if (!finish_called || finished)
             w.fail("%s: FINISHED, but not finished before, or twice", flow->label().c_str());
         if (flow->plan().config.reliable() && e.a != 0 && !messages() && e.a != sent)
-            w.fail("%s: FINISHED with %" PRIu64 " bytes, sent %" PRIu64, flow->label().c_str(), e.a, sent);
+            w.fail("%s: FINISHED with %" PRIu64 " bytes, sent %" PRIu64, flow->label().c_str(), e.a,
+                   sent);
         finished = true;
         break;
     case PLAIT_EVENT_STOPPED:
@@ -137,7 +140,8 @@ bool FlowEnd::due() {
 }
 
 void FlowEnd::pump() {
-    if (abandoned || closed || finish_called || reset_called || stopped_by_peer || waits_for_writable)
+    if (abandoned || closed || finish_called || reset_called || stopped_by_peer ||
+        waits_for_writable)
         return;
     if (!opener && flow->plan().config.one_way)
         return;
@@ -150,7 +154,8 @@ void FlowEnd::pump() {
         if (!send_next(s)) {
             next_due = 0; // this one is still to be sent
             waits_for_writable = s == PLAIT_E_AGAIN;
-            if (s == PLAIT_E_AGAIN || s == PLAIT_E_RESET || s == PLAIT_E_REFUSED || s == PLAIT_E_CLOSED)
+            if (s == PLAIT_E_AGAIN || s == PLAIT_E_RESET || s == PLAIT_E_REFUSED ||
+                s == PLAIT_E_CLOSED)
                 return;
             flow->world().fail("%s: send: %s", flow->label().c_str(), base::status_name(s));
         }
@@ -225,7 +230,8 @@ Status FlowEnd::send_piece(Bytes piece, uint64_t &taken) {
 Status FlowEnd::send_parts(Bytes piece, uint64_t &taken) {
     Rng &rng = node->app().rng();
     const size_t first = rng.below(piece.size() + 1), second = rng.range(first, piece.size());
-    const Bytes parts[] = {piece.first(first), piece.subspan(first, second - first), piece.subspan(second)};
+    const Bytes parts[] = {piece.first(first), piece.subspan(first, second - first),
+                           piece.subspan(second)};
     const auto n = node->engine().send(channel, parts, node->local_time());
     if (!n.ok())
         return n.status();
@@ -238,7 +244,8 @@ Status FlowEnd::send_reserved(Bytes piece, uint64_t &taken) {
     if (!room.ok())
         return room.status();
     if (room->size() < piece.size())
-        flow->world().fail("%s: reserved %zu of %zu", flow->label().c_str(), room->size(), piece.size());
+        flow->world().fail("%s: reserved %zu of %zu", flow->label().c_str(), room->size(),
+                           piece.size());
     std::copy(piece.begin(), piece.end(), room->begin());
     const Status s = node->engine().commit(channel, piece.size(), node->local_time());
     if (s == PLAIT_OK)
@@ -313,7 +320,8 @@ void FlowEnd::at_read_status(Status s) {
         flow->world().progress();
     } else if (s == PLAIT_E_RESET) {
         reset_seen = true;
-    } else if (s != PLAIT_E_AGAIN && s != PLAIT_E_CLOSED && s != PLAIT_E_STALE && s != PLAIT_E_REFUSED) {
+    } else if (s != PLAIT_E_AGAIN && s != PLAIT_E_CLOSED && s != PLAIT_E_STALE &&
+               s != PLAIT_E_REFUSED) {
         flow->world().fail("%s: read: %s", flow->label().c_str(), base::status_name(s));
     }
 }
@@ -340,7 +348,8 @@ bool FlowEnd::read_once() {
     std::vector<Bytes> more(n.ok() ? 0 : info.slices);
     const auto again = n.ok() ? n : engine.peek(channel, more, &info);
     if (!again.ok())
-        flow->world().fail("%s: peek with room for all: %s", flow->label().c_str(), base::status_name(again.status()));
+        flow->world().fail("%s: peek with room for all: %s", flow->label().c_str(),
+                           base::status_name(again.status()));
     for (size_t i = 0; i < *again; i++) {
         const Bytes &b = n.ok() ? slices[i] : more[i];
         all.insert(all.end(), b.begin(), b.end());
@@ -355,10 +364,11 @@ bool FlowEnd::read_once() {
 void FlowEnd::check_bytes(Bytes in) {
     World &w = flow->world();
     if (received + in.size() > other().sent)
-        w.fail("%s: %" PRIu64 " bytes read, only %" PRIu64 " sent", flow->label().c_str(), received + in.size(),
-               other().sent);
+        w.fail("%s: %" PRIu64 " bytes read, only %" PRIu64 " sent", flow->label().c_str(),
+               received + in.size(), other().sent);
     if (const int64_t at = first_wrong(key(!opener), received, in); at >= 0)
-        w.fail("%s: byte %" PRIu64 " is wrong", flow->label().c_str(), received + static_cast<uint64_t>(at));
+        w.fail("%s: byte %" PRIu64 " is wrong", flow->label().c_str(),
+               received + static_cast<uint64_t>(at));
     received += in.size();
     w.hash().add(received);
     w.progress();
@@ -373,10 +383,11 @@ void FlowEnd::check_message(Bytes in) {
         seq = in.size() >= 8 ? base::load_be(in.data(), 8) : UINT64_MAX;
     if (seq >= from.sent)
         w.fail("%s: message %" PRIu64 " was never sent", flow->label().c_str(), seq);
-    const std::vector<uint8_t> expected = message(key(!opener), seq, from.volume.least, from.volume.most);
+    const std::vector<uint8_t> expected =
+        message(key(!opener), seq, from.volume.least, from.volume.most);
     if (!std::equal(in.begin(), in.end(), expected.begin(), expected.end()))
-        w.fail("%s: message %" PRIu64 " is not what was sent (%zu bytes, sent %zu)", flow->label().c_str(), seq,
-               in.size(), expected.size());
+        w.fail("%s: message %" PRIu64 " is not what was sent (%zu bytes, sent %zu)",
+               flow->label().c_str(), seq, in.size(), expected.size());
     if (seen.size() <= seq)
         seen.resize(seq + 1);
     if (seen[seq])
@@ -401,7 +412,8 @@ bool Flow::over() const {
 }
 
 std::string Flow::wrong_direction(const FlowEnd &from, const FlowEnd &to) const {
-    const bool cut_short = from.volume.reset_at != UINT64_MAX || (!to.opener && plan_.stop_at != UINT64_MAX);
+    const bool cut_short =
+        from.volume.reset_at != UINT64_MAX || (!to.opener && plan_.stop_at != UINT64_MAX);
     const char *name = from.opener ? "there" : "back";
     const uint64_t total = plan_.config.messages ? from.volume.messages : from.volume.bytes;
     if (!from.lent.empty())
@@ -424,19 +436,23 @@ std::string Flow::what_is_wrong() const {
     if (a.abandoned || z.abandoned)
         return {}; // a crash promises nothing
     if (plan_.refused)
-        return a.closed_status == PLAIT_E_REFUSED && a.closed_code == plan_.end_code && a.lent.empty()
+        return a.closed_status == PLAIT_E_REFUSED && a.closed_code == plan_.end_code &&
+                       a.lent.empty()
                    ? std::string()
                    : "refusal not told";
-    const bool reset_there = plan_.there.reset_at != UINT64_MAX, reset_back = plan_.back.reset_at != UINT64_MAX;
+    const bool reset_there = plan_.there.reset_at != UINT64_MAX,
+               reset_back = plan_.back.reset_at != UINT64_MAX;
     const bool cut = reset_there || reset_back || plan_.stop_at != UINT64_MAX;
     const auto wrong_end = [&](const FlowEnd &e, bool reset_by_peer) {
         // Whoever ended it may see it as his own doing.
-        const bool right = e.closed_status == PLAIT_E_RESET || (!reset_by_peer && e.closed_status == PLAIT_OK);
+        const bool right =
+            e.closed_status == PLAIT_E_RESET || (!reset_by_peer && e.closed_status == PLAIT_OK);
         return cut ? !right || e.closed_code != plan_.end_code : e.closed_status != PLAIT_OK;
     };
     if (wrong_end(a, reset_back) || wrong_end(z, reset_there))
-        return std::string("closed with ") + base::status_name(a.closed_status) + " " + std::to_string(a.closed_code) +
-               " and " + base::status_name(z.closed_status) + " " + std::to_string(z.closed_code);
+        return std::string("closed with ") + base::status_name(a.closed_status) + " " +
+               std::to_string(a.closed_code) + " and " + base::status_name(z.closed_status) + " " +
+               std::to_string(z.closed_code);
     if (plan_.stop_at != UINT64_MAX && !a.stopped_by_peer)
         return "STOPPED was not told";
     std::string there = wrong_direction(a, z);
@@ -459,14 +475,16 @@ std::string Flow::dump() const {
     for (const FlowEnd &e : ends_) {
         char line[512];
         std::snprintf(line, sizeof line,
-                      "  flow %s at %s: sent %" PRIu64 " of %" PRIu64 "%s%s%s%s%s, received %" PRIu64 "%s%s%s%s, lent %zu\n",
+                      "  flow %s at %s: sent %" PRIu64 " of %" PRIu64
+                      "%s%s%s%s%s, received %" PRIu64 "%s%s%s%s, lent %zu\n",
                       label_.c_str(), e.node ? e.node->name().c_str() : "nobody", e.sent,
                       plan_.config.messages ? e.volume.messages : e.volume.bytes,
-                      e.waits_for_writable ? " (waits for WRITABLE)" : "", e.finish_called ? " (finish)" : "",
-                      e.finished ? " (finished)" : "", e.stopped_by_peer ? " (stopped)" : "",
-                      e.reset_called ? " (reset)" : "", e.received, e.end ? " (end)" : "",
-                      e.reset_seen ? " (reset seen)" : "", e.closed ? " (closed)" : "",
-                      e.reading ? "" : " (not reading)", e.lent.size());
+                      e.waits_for_writable ? " (waits for WRITABLE)" : "",
+                      e.finish_called ? " (finish)" : "", e.finished ? " (finished)" : "",
+                      e.stopped_by_peer ? " (stopped)" : "", e.reset_called ? " (reset)" : "",
+                      e.received, e.end ? " (end)" : "", e.reset_seen ? " (reset seen)" : "",
+                      e.closed ? " (closed)" : "", e.reading ? "" : " (not reading)",
+                      e.lent.size());
         text += line;
         if (!e.node || e.abandoned || e.closed)
             continue;
@@ -475,18 +493,20 @@ std::string Flow::dump() const {
             continue;
         const channel::Stats &c = info->stats;
         std::snprintf(line, sizeof line,
-                      "    channel %u: sent %" PRIu64 ", acked %" PRIu64 ", resent %" PRIu64 ", given up %" PRIu64
-                      "; received %" PRIu64 ", read %" PRIu64 ", duplicate %" PRIu64 ", missing %" PRIu64
-                      ", discarded %" PRIu64 "\n",
-                      info->number, c.bytes_sent, c.bytes_acked, c.bytes_resent, c.bytes_given_up, c.bytes_received,
-                      c.bytes_read, c.bytes_duplicate, c.bytes_missing, c.bytes_discarded);
+                      "    channel %u: sent %" PRIu64 ", acked %" PRIu64 ", resent %" PRIu64
+                      ", given up %" PRIu64 "; received %" PRIu64 ", read %" PRIu64
+                      ", duplicate %" PRIu64 ", missing %" PRIu64 ", discarded %" PRIu64 "\n",
+                      info->number, c.bytes_sent, c.bytes_acked, c.bytes_resent, c.bytes_given_up,
+                      c.bytes_received, c.bytes_read, c.bytes_duplicate, c.bytes_missing,
+                      c.bytes_discarded);
         text += line;
     }
     return text;
 }
 
 Flow &open_flow(World &world, SimNode &from, uint64_t connection, const FlowPlan &plan) {
-    Flow &flow = world.add_flow(std::make_unique<Flow>(world, "flow-" + std::to_string(world.flows().size()), plan));
+    Flow &flow = world.add_flow(
+        std::make_unique<Flow>(world, "flow-" + std::to_string(world.flows().size()), plan));
     flow.open(from, connection);
     return flow;
 }
@@ -502,7 +522,8 @@ uint64_t percentile(std::vector<uint64_t> values, double share) {
     if (values.empty())
         return 0;
     std::sort(values.begin(), values.end());
-    return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
+    return values[std::min(values.size() - 1,
+                           static_cast<size_t>(share * static_cast<double>(values.size())))];
 }
 
 } // namespace plait::sim

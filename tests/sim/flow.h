@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flows: what the applications of two simulated nodes do with a channel, and what the channel must
-// then have done with it. A flow knows both ends, so its checker sees at once when a byte comes that
-// was never sent there, or twice, or in the wrong place.
+// then have done with it. A flow knows both ends, so its checker sees at once when a byte comes
+// that was never sent there, or twice, or in the wrong place.
 #pragma once
 
 #include "app.h"
@@ -16,18 +16,19 @@ class Flow;
 
 // What one side sends.
 struct Volume {
-    uint64_t bytes = 0;     // of a stream
-    uint32_t messages = 0;  // of a channel of messages,
-    size_t least = 8;       // each of so many
-    size_t most = 1000;     // bytes
-    Duration interval{0};   // between two messages (or 1,000 bytes of a stream); 0: as fast as it goes
+    uint64_t bytes = 0;    // of a stream
+    uint32_t messages = 0; // of a channel of messages,
+    size_t least = 8;      // each of so many
+    size_t most = 1000;    // bytes
+    Duration interval{
+        0}; // between two messages (or 1,000 bytes of a stream); 0: as fast as it goes
     uint64_t reset_at = UINT64_MAX; // resets after so many bytes or messages
 };
 
 struct FlowPlan {
     channel::Config config = channel::stream();
-    Volume there, back; // from the opener, to the opener
-    Duration stall{0};  // the accepting side reads nothing for so long,
+    Volume there, back;             // from the opener, to the opener
+    Duration stall{0};              // the accepting side reads nothing for so long,
     uint64_t stall_at = UINT64_MAX; // once it has read so many bytes or messages
     uint64_t stop_at = UINT64_MAX;  // the accepting side stops the channel there
     bool refused = false;           // by the accepting side
@@ -48,9 +49,9 @@ struct FlowEnd {
     uint64_t sent = 0; // bytes or messages that were taken
     bool finish_called = false, finished = false, reset_called = false, stopped_by_peer = false;
     bool waits_for_writable = false, timer_set = false;
-    uint64_t next_due = 0; // ns of the world
+    uint64_t next_due = 0;                             // ns of the world
     std::map<const void *, std::vector<uint8_t>> lent; // what the engine borrows, until released
-    std::vector<uint64_t> sent_at; // ns of the world, a message
+    std::vector<uint64_t> sent_at;                     // ns of the world, a message
 
     // Receiving.
     uint64_t received = 0; // bytes or messages
@@ -73,7 +74,9 @@ struct FlowEnd {
     void read();
 
   private:
-    bool done_sending() const { return messages() ? sent >= volume.messages : sent >= volume.bytes; }
+    bool done_sending() const {
+        return messages() ? sent >= volume.messages : sent >= volume.bytes;
+    }
     bool messages() const;
     bool due();
     bool send_next(Status &s);

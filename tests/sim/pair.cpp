@@ -9,7 +9,8 @@ using base::micros;
 using base::millis;
 using base::seconds;
 
-Pair::Pair(World &world, const std::vector<Way> &ways, NodeSetup setup_a, NodeSetup setup_z) : w(world) {
+Pair::Pair(World &world, const std::vector<Way> &ways, NodeSetup setup_a, NodeSetup setup_z)
+    : w(world) {
     a = &w.add_node("a", std::move(setup_a));
     z = &w.add_node("z", std::move(setup_z));
     for (const Way &way : ways) {
@@ -46,7 +47,8 @@ void Pair::connect(Duration limit) {
     add_links();
     w.must(
         [&] {
-            return a->app().good_links(at_a) == wires.size() && z->app().good_links(at_z) == wires.size();
+            return a->app().good_links(at_a) == wires.size() &&
+                   z->app().good_links(at_z) == wires.size();
         },
         limit, "all links good on both sides");
 }
@@ -63,16 +65,21 @@ void Pair::close_and_be_gone() {
     if (!p)
         w.fail("the connection is gone");
     a->app().close(p->handle, 5, "done");
-    w.must([&] { return !a->app().connected_to(*z) && !z->app().connected_to(*a); }, seconds(30), "closed on both sides");
-    w.must([&] { return a->engine().stats().connections == 0 && z->engine().stats().connections == 0; }, seconds(30),
-           "connections are forgotten");
+    w.must([&] { return !a->app().connected_to(*z) && !z->app().connected_to(*a); }, seconds(30),
+           "closed on both sides");
+    w.must(
+        [&] {
+            return a->engine().stats().connections == 0 && z->engine().stats().connections == 0;
+        },
+        seconds(30), "connections are forgotten");
     must_be_empty(w, *a);
     must_be_empty(w, *z);
 }
 
 void must_be_empty(World &w, SimNode &node) {
     const node::NodeStats s = node.engine().stats();
-    if (s.connections || s.channels || s.links || s.pending_handshakes || s.receive_memory || s.send_memory)
+    if (s.connections || s.channels || s.links || s.pending_handshakes || s.receive_memory ||
+        s.send_memory)
         w.fail("%s: something is left", node.name().c_str());
     for (auto &e : node.endpoints())
         if (node.engine().endpoint_stats(e->handle)->links != 0)
@@ -161,7 +168,8 @@ void open_mixed_load(Pair &p, uint64_t bytes) {
     open_flow(p.w, *p.a, p.at_a, stream_plan(bytes / 2 + rng.below(1000), rng.below(bytes / 4)));
     const auto messages = static_cast<uint32_t>(1 + bytes / 4 / 5000);
     SimNode &from = rng.chance(0.5) ? *p.a : *p.z;
-    open_flow(p.w, from, &from == p.a ? p.at_a : p.at_z, message_plan(messages, messages / 2, 0, 10'000));
+    open_flow(p.w, from, &from == p.a ? p.at_a : p.at_z,
+              message_plan(messages, messages / 2, 0, 10'000));
     open_flow(p.w, *p.z, p.at_z, datagram_plan(50, 50, millis(20)));
     open_flow(p.w, *p.a, p.at_a, ping_plan(20, millis(20)));
 }

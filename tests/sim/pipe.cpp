@@ -6,7 +6,9 @@ namespace plait::sim {
 namespace {
 
 Nanos time_on_line(uint64_t bytes, uint64_t rate) {
-    return rate == 0 ? 0 : static_cast<Nanos>(static_cast<double>(bytes) * 1e9 / static_cast<double>(rate));
+    return rate == 0
+               ? 0
+               : static_cast<Nanos>(static_cast<double>(bytes) * 1e9 / static_cast<double>(rate));
 }
 
 } // namespace
@@ -24,7 +26,8 @@ bool Queue::admit(Nanos now, size_t size, Nanos &departs, bool &marked) {
 uint64_t Queue::backlog(Nanos now) const {
     if (rate_ == 0 || busy_until_ <= now)
         return 0;
-    return static_cast<uint64_t>(static_cast<double>(busy_until_ - now) * static_cast<double>(rate_) / 1e9);
+    return static_cast<uint64_t>(static_cast<double>(busy_until_ - now) *
+                                 static_cast<double>(rate_) / 1e9);
 }
 
 Nanos Queue::time_of_backlog(uint64_t bytes, Nanos now) const {

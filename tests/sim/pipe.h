@@ -17,7 +17,9 @@ namespace plait::sim {
 
 using Nanos = uint64_t; // of the world's clock
 
-constexpr Nanos nanos(Duration d) { return static_cast<Nanos>(d.us) * 1000; }
+constexpr Nanos nanos(Duration d) {
+    return static_cast<Nanos>(d.us) * 1000;
+}
 
 // A transmitter: takes so many bytes a second, and lets so many wait.
 class Queue {
@@ -49,11 +51,11 @@ struct Bursts {
 };
 
 struct PipeModel {
-    uint64_t rate = 0; // bytes a second, 0: at once
+    uint64_t rate = 0;  // bytes a second, 0: at once
     uint64_t queue = 0; // bytes that may wait, 0: any number
     uint64_t ecn_above = 0;
     Duration delay = base::millis(5);
-    Duration jitter{0}; // up to so much more, uniformly
+    Duration jitter{0};      // up to so much more, uniformly
     bool keeps_order = true; // however different the delays
     double loss = 0;
     Bursts bursts;
@@ -61,14 +63,14 @@ struct PipeModel {
     Duration reorder_by = base::millis(3);
     double duplicate = 0;
     double corrupt = 0;
-    uint32_t mtu = 65535; // larger ones vanish,
-    bool tells_mtu = false; // and the sender's endpoint is told
+    uint32_t mtu = 65535;     // larger ones vanish,
+    bool tells_mtu = false;   // and the sender's endpoint is told
     uint64_t police_rate = 0; // token bucket: bytes a second, 0: none
     uint64_t police_burst = 0;
     bool cut = false;
     Duration batch{0}; // arrivals come at multiples of this only (an USB adapter's latency timer)
-    Duration sleep_period{0}, sleep{0}; // a radio that is deaf for `sleep` in each period, then gets
-                                        // what has waited for it
+    Duration sleep_period{0}, sleep{0}; // a radio that is deaf for `sleep` in each period, then
+                                        // gets what has waited for it
 
     void heal() {
         loss = reorder = duplicate = corrupt = 0;

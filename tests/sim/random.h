@@ -44,9 +44,7 @@ class Rng {
     Duration between(Duration lo, Duration hi) {
         return {static_cast<int64_t>(range(0, static_cast<uint64_t>(hi.us - lo.us))) + lo.us};
     }
-    bool chance(double p) {
-        return p > 0 && static_cast<double>(next() >> 11) * 0x1p-53 < p;
-    }
+    bool chance(double p) { return p > 0 && static_cast<double>(next() >> 11) * 0x1p-53 < p; }
     // A generator of its own, so that what one part of a run draws does not shift another's.
     Rng fork() { return Rng(next()); }
 

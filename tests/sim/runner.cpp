@@ -4,8 +4,8 @@
 //
 //     sim [GROUP] [--scenario NAME] [--seed N] [--seeds N] [--verbose] [--list]
 //
-// PLAIT_SIM_SEEDS=K multiplies the default number of seeds. A scenario runs in a process of its own,
-// so that an assertion in one does not hide the others.
+// PLAIT_SIM_SEEDS=K multiplies the default number of seeds. A scenario runs in a process of its
+// own, so that an assertion in one does not hide the others.
 #include "scenario.h"
 
 #include "crypto/init.h"
@@ -54,8 +54,8 @@ struct Outcome {
 };
 
 Outcome run_seed(const Scenario &s, uint64_t seed, const Arguments &arguments, bool tells) {
-    std::snprintf(running, sizeof running, "%s --scenario %s --seed %llu\n", "tests/sim/sim", s.name,
-                  static_cast<unsigned long long>(seed));
+    std::snprintf(running, sizeof running, "%s --scenario %s --seed %llu\n", "tests/sim/sim",
+                  s.name, static_cast<unsigned long long>(seed));
     alarm(kMaxRealSeconds);
     Options options;
     options.verbose = arguments.verbose;
@@ -84,8 +84,9 @@ Outcome run_seed(const Scenario &s, uint64_t seed, const Arguments &arguments, b
 // Returns true if all seeds went well; prints what did not.
 bool run_scenario(const Scenario &s, const Arguments &arguments) {
     const uint64_t first = arguments.seed ? arguments.seed : 1;
-    uint64_t count = arguments.seeds ? arguments.seeds
-                                     : std::max<uint64_t>(1, static_cast<uint64_t>(s.seeds * arguments.factor));
+    uint64_t count = arguments.seeds
+                         ? arguments.seeds
+                         : std::max<uint64_t>(1, static_cast<uint64_t>(s.seeds * arguments.factor));
     if (arguments.seed)
         count = 1;
     constexpr uint64_t kMaxFailed = 10; // then it is clear
@@ -100,19 +101,23 @@ bool run_scenario(const Scenario &s, const Arguments &arguments) {
         virtual_time += o.virtual_time;
         if (seed != first) {
             if (o.hash == hash && hash != TraceHash().value())
-                std::printf("# seed %llu has the hash of the first\n", static_cast<unsigned long long>(seed)), failed++;
+                std::printf("# seed %llu has the hash of the first\n",
+                            static_cast<unsigned long long>(seed)),
+                    failed++;
             continue;
         }
         hash = o.hash;
         if (o.ok && !arguments.verbose && run_seed(s, seed, arguments, true).hash != hash) {
-            std::printf("# seed %llu is not the same twice: %s", static_cast<unsigned long long>(seed), running);
+            std::printf("# seed %llu is not the same twice: %s",
+                        static_cast<unsigned long long>(seed), running);
             failed++;
         }
     }
     const std::chrono::duration<double> real = std::chrono::steady_clock::now() - begun;
-    std::printf("# %s: %llu seeds, %.1f s of the world, %llu steps, %.2f s, first hash %016llx\n", s.name,
-                static_cast<unsigned long long>(count), static_cast<double>(virtual_time) / 1e9,
-                static_cast<unsigned long long>(steps), real.count(), static_cast<unsigned long long>(hash));
+    std::printf("# %s: %llu seeds, %.1f s of the world, %llu steps, %.2f s, first hash %016llx\n",
+                s.name, static_cast<unsigned long long>(count),
+                static_cast<double>(virtual_time) / 1e9, static_cast<unsigned long long>(steps),
+                real.count(), static_cast<unsigned long long>(hash));
     return failed == 0;
 }
 
@@ -127,7 +132,8 @@ bool run_apart(const Scenario &s, const Arguments &arguments) {
         std::exit(ok ? 0 : 1);
     }
     int status = 1;
-    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
 }
 
 Arguments parse(int argc, char **argv) {

@@ -43,12 +43,15 @@ struct Pair {
         uint64_t driver = 0; // bytes in the queue of a line of info.rate; 0: none
         Way(const PipeModel &both) : forth(both), back(both) {}
         Way(const PipeModel &f, const PipeModel &b) : forth(f), back(b) {}
-        Way(const PipeModel &both, link::EndpointInfo i, uint64_t d) : forth(both), back(both), info(std::move(i)), driver(d) {}
+        Way(const PipeModel &both, link::EndpointInfo i, uint64_t d)
+            : forth(both), back(both), info(std::move(i)), driver(d) {}
     };
-    Pair(World &world, const std::vector<Way> &ways, NodeSetup setup_a = {}, NodeSetup setup_z = {});
+    Pair(World &world, const std::vector<Way> &ways, NodeSetup setup_a = {},
+         NodeSetup setup_z = {});
 
     void dial(size_t wire = 0);
-    // a dials over wire 0, both are connected, then every other wire joins and is good on both sides.
+    // a dials over wire 0, both are connected, then every other wire joins and is good on both
+    // sides.
     void connect(Duration limit = base::seconds(10));
     void add_links();
     // All flows end as they should within `limit`, then the connection is closed and nothing of it

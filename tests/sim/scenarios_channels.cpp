@@ -168,15 +168,17 @@ void datagrams_clean(World &w) {
         w.fail("datagrams lost on a clean wire");
 }
 void datagrams_lossy(World &w) {
-    over_lossy_wire(w, 0.2, [&](Pair &p) { open_flow(w, *p.a, p.at_a, datagram_plan(300, 100, millis(5))); });
+    over_lossy_wire(
+        w, 0.2, [&](Pair &p) { open_flow(w, *p.a, p.at_a, datagram_plan(300, 100, millis(5))); });
     const Flow &f = *w.flows()[0];
     if (const uint64_t n = const_cast<Flow &>(f).accepter().received; n < 150 || n == 300)
         w.fail("%" PRIu64 " of 300 datagrams came through 20 %% loss", n);
 }
 void other_axes(World &w) {
     over_lossy_wire(w, 0.15, [&](Pair &p) {
-        const channel::Config kinds[] = {channel::sequenced(), channel::media(millis(150)), channel::telemetry(2),
-                                         channel::unordered_messages(), channel::datagram()};
+        const channel::Config kinds[] = {channel::sequenced(), channel::media(millis(150)),
+                                         channel::telemetry(2), channel::unordered_messages(),
+                                         channel::datagram()};
         for (const channel::Config &c : kinds) {
             FlowPlan plan = message_plan(80, 40, 8, 2500);
             plan.config = c;
@@ -200,8 +202,9 @@ void opened_and_closed(World &w) {
             open += !f->over();
         for (; open < 20 && opened < kAll; open++, opened++) {
             const bool here = w.rng().chance(0.5);
-            FlowPlan plan = w.rng().chance(0.5) ? stream_plan(w.rng().below(3000), w.rng().below(3000))
-                                                : message_plan(3, 2, 0, 900);
+            FlowPlan plan = w.rng().chance(0.5)
+                                ? stream_plan(w.rng().below(3000), w.rng().below(3000))
+                                : message_plan(3, 2, 0, 900);
             plan.refused = w.rng().chance(0.1);
             open_flow(w, here ? *p.a : *p.z, here ? p.at_a : p.at_z, plan);
         }
@@ -225,7 +228,8 @@ void at_the_limit(World &w) {
     p.connect();
     for (uint32_t i = 0; i < limit; i++)
         open_flow(w, *p.a, p.at_a, stream_plan(1000));
-    const auto over = p.a->engine().open_channel(p.at_a, "one more", channel::stream(), p.a->local_time());
+    const auto over =
+        p.a->engine().open_channel(p.at_a, "one more", channel::stream(), p.a->local_time());
     if (over.ok() || over.status() != PLAIT_E_LIMIT)
         w.fail("a channel above the limit: %s", base::status_name(over.status()));
     w.must([&] { return all_flows_over(w); }, seconds(10), "all flows are over");

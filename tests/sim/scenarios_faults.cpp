@@ -16,7 +16,8 @@ constexpr uint64_t kLoad = 400'000;
 
 // `fault` changes the pipes once both are connected; it heals after `lasts`.
 template <class F>
-void mixed_load_under(World &w, F &&fault, Duration lasts = seconds(4), Duration limit = seconds(60)) {
+void mixed_load_under(World &w, F &&fault, Duration lasts = seconds(4),
+                      Duration limit = seconds(60)) {
     Pair p(w, {some_wire(w.rng())}, some_setup(w.rng()), some_setup(w.rng()));
     p.connect();
     p.wires[0]->each_pipe([&](Pipe &pipe) { fault(pipe); });
@@ -27,7 +28,8 @@ void mixed_load_under(World &w, F &&fault, Duration lasts = seconds(4), Duration
 }
 
 void clean(World &w) {
-    mixed_load_under(w, [](Pipe &) {}, seconds(30), seconds(1));
+    mixed_load_under(
+        w, [](Pipe &) {}, seconds(30), seconds(1));
 }
 void loss_1(World &w) {
     mixed_load_under(w, [](Pipe &p) { p.model.loss = 0.01; });
@@ -36,7 +38,8 @@ void loss_5(World &w) {
     mixed_load_under(w, [](Pipe &p) { p.model.loss = 0.05; });
 }
 void loss_30(World &w) {
-    mixed_load_under(w, [](Pipe &p) { p.model.loss = 0.3; }, seconds(8));
+    mixed_load_under(
+        w, [](Pipe &p) { p.model.loss = 0.3; }, seconds(8));
 }
 void bursts(World &w) {
     mixed_load_under(w, [](Pipe &p) { p.model.bursts = {0.02, 0.2, 0.9}; });
@@ -176,7 +179,8 @@ void clean_is_used(World &w) {
     const uint64_t rate = w.rng().range(1'000'000, 6'000'000);
     const Duration delay = w.rng().between(millis(2), millis(30));
     const auto bdp = rate * static_cast<uint64_t>(2 * delay.us) / 1'000'000;
-    const double share = share_used(w, wire_of(rate, delay, std::max<uint64_t>(bdp, 30'000)), 4 * rate);
+    const double share =
+        share_used(w, wire_of(rate, delay, std::max<uint64_t>(bdp, 30'000)), 4 * rate);
     if (share < 0.75)
         w.fail("only %.0f %% of the line used", share * 100);
 }

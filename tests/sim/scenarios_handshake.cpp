@@ -99,7 +99,8 @@ void timeout(World &w) {
     w.must([&] { return p.a->app().peering(p.at_a)->closed; }, limit * 2, "given up");
     const Duration took{static_cast<int64_t>((w.now() - begun) / 1000)};
     if (took < limit - millis(50) || took > limit + seconds(1))
-        w.fail("given up after %lld us, not %lld", static_cast<long long>(took.us), static_cast<long long>(limit.us));
+        w.fail("given up after %lld us, not %lld", static_cast<long long>(took.us),
+               static_cast<long long>(limit.us));
     if (p.a->app().peering(p.at_a)->status != PLAIT_E_TIMEOUT)
         w.fail("not TIMEOUT");
     w.run_for(seconds(1));
@@ -115,7 +116,8 @@ void refused(World &w) {
     open_flow(w, *p.a, p.at_a, stream_plan(10'000)); // must end, too
     w.must([&] { return p.a->app().peering(p.at_a)->closed; }, seconds(5), "refused");
     const Peering &at_a = *p.a->app().peering(p.at_a);
-    if (at_a.status != PLAIT_E_REFUSED || at_a.code != p.z->app().refuse_code || !at_a.by_application)
+    if (at_a.status != PLAIT_E_REFUSED || at_a.code != p.z->app().refuse_code ||
+        !at_a.by_application)
         w.fail("not REFUSED with its code, but %s, %llu", base::status_name(at_a.status),
                static_cast<unsigned long long>(at_a.code));
     w.run_for(seconds(10));
@@ -134,7 +136,8 @@ void accepted_late(World &w) {
     w.must([&] { return p.a->app().connected_to(*p.z); }, seconds(5), "a is connected");
     open_flow(w, *p.a, p.at_a, stream_plan(100'000, 1000));
     open_flow(w, *p.a, p.at_a, message_plan(20, 20, 0, 3000));
-    w.must([&] { return p.z->app().count(PLAIT_EVENT_CONNECTION_REQUEST) > 0; }, seconds(5), "z is asked");
+    w.must([&] { return p.z->app().count(PLAIT_EVENT_CONNECTION_REQUEST) > 0; }, seconds(5),
+           "z is asked");
     w.run_for(w.rng().between(Duration{0}, seconds(5)));
     if (p.z->app().peerings().size() != 1)
         w.fail("z has several requests");
@@ -234,7 +237,8 @@ void replayed_init(World &w) {
             w.inject(*p.z->endpoints()[0], elsewhere, b, millis(100 * i));
         }
     w.run_for(seconds(3));
-    if (p.z->app().count(PLAIT_EVENT_CONNECTED) != 1 || p.z->app().count(PLAIT_EVENT_CONNECTION_REQUEST) != 0)
+    if (p.z->app().count(PLAIT_EVENT_CONNECTED) != 1 ||
+        p.z->app().count(PLAIT_EVENT_CONNECTION_REQUEST) != 0)
         w.fail("a replayed INIT has reached the application");
     if (answered > sent)
         w.fail("%zu bytes answered to %zu", answered, sent);
@@ -305,8 +309,12 @@ void same_network(World &w) {
 }
 void other_network(World &w) {
     const uint64_t which = w.rng().below(3);
-    NodeSetup a = which == 0 ? in_networks({1}) : which == 1 ? in_networks({}) : in_networks({7, 2});
-    NodeSetup z = which == 1 ? in_networks({2}) : which == 0 ? in_networks({2, 3}) : in_networks({});
+    NodeSetup a = which == 0   ? in_networks({1})
+                  : which == 1 ? in_networks({})
+                               : in_networks({7, 2});
+    NodeSetup z = which == 1   ? in_networks({2})
+                  : which == 0 ? in_networks({2, 3})
+                               : in_networks({});
     z.accept.allow_xx = which != 2;
     Pair p(w, {some_wire(w.rng())}, std::move(a), std::move(z));
     must_be_silence(w, p, w.rng().chance(0.5));
@@ -341,7 +349,8 @@ void both_dial(World &w, Duration apart, double loss, bool with_channels) {
     for (SimNode *n : {p.a, p.z}) {
         if (n->engine().stats().connections != 1)
             w.fail("%s has %u connections", n->name().c_str(), n->engine().stats().connections);
-        if (n->app().count(PLAIT_EVENT_CONNECTED) != 1 || n->app().count(PLAIT_EVENT_CONNECTION_REQUEST) != 0)
+        if (n->app().count(PLAIT_EVENT_CONNECTED) != 1 ||
+            n->app().count(PLAIT_EVENT_CONNECTION_REQUEST) != 0)
             w.fail("%s: not CONNECTED once", n->name().c_str());
     }
     small_exchange(p);
@@ -373,7 +382,8 @@ void redial(World &w) {
     w.must([&] { return p.both_connected() && p.at_z != old; }, seconds(5), "connected again");
     w.must([&] { return p.z->app().peering(old)->closed; }, seconds(1), "the old one is closed");
     if (p.z->app().peering(old)->status != PLAIT_E_DUPLICATE)
-        w.fail("the old connection ended with %s", base::status_name(p.z->app().peering(old)->status));
+        w.fail("the old connection ended with %s",
+               base::status_name(p.z->app().peering(old)->status));
     small_exchange(p);
 }
 

@@ -30,7 +30,8 @@ std::vector<Pair::Way> some_ways(Rng &rng, size_t n) {
 
 // A wire that is not so slow that the load takes long.
 PipeModel good_wire(Rng &rng) {
-    PipeModel m = wire_of(rng.range(1'000'000, 5'000'000), rng.between(millis(2), millis(40)), 100'000);
+    PipeModel m =
+        wire_of(rng.range(1'000'000, 5'000'000), rng.between(millis(2), millis(40)), 100'000);
     return m;
 }
 
@@ -95,8 +96,8 @@ void down_notice(World &w) {
         n->engine().endpoint_up(n->endpoints()[which]->index, nullptr, n->local_time());
         n->poke();
     }
-    w.must([&] { return p.a->app().good_links(p.at_a) == 2 && p.z->app().good_links(p.at_z) == 2; }, seconds(5),
-           "the link is back");
+    w.must([&] { return p.a->app().good_links(p.at_a) == 2 && p.z->app().good_links(p.at_z) == 2; },
+           seconds(5), "the link is back");
     w.must([&] { return pings.over(); }, seconds(10), "pings are over");
     if (slowest_message(pings) > 400'000)
         w.fail("a ping took %" PRIu64 " us", slowest_message(pings));
@@ -171,7 +172,8 @@ void dormancy_ends(World &w) {
         w.must([&] { return n->app().peering(at)->closed; }, smaller + seconds(2), "closed");
         const Peering &peering = *n->app().peering(at);
         if (peering.status != PLAIT_E_TIMEOUT || peering.dormant != 1)
-            w.fail("%s: %s, DORMANT %u times", n->name().c_str(), base::status_name(peering.status), peering.dormant);
+            w.fail("%s: %s, DORMANT %u times", n->name().c_str(), base::status_name(peering.status),
+                   peering.dormant);
         if (peering.closed_at - begun < nanos(smaller - seconds(1)))
             w.fail("%s: closed early", n->name().c_str());
     }
@@ -180,17 +182,23 @@ void dormancy_ends(World &w) {
     must_be_empty(w, *p.z);
 }
 
-// Small steady sends put a probe timeout off with each of them; a dead link is noticed all the same.
+// Small steady sends put a probe timeout off with each of them; a dead link is noticed all the
+// same.
 void steady_sends(World &w) {
     Pair p(w, {good_wire(w.rng())});
     p.connect();
     FlowPlan steady = message_plan(400, 400, 8, 100);
-    steady.there.interval = steady.back.interval = millis(static_cast<int64_t>(w.rng().range(5, 60)));
+    steady.there.interval = steady.back.interval =
+        millis(static_cast<int64_t>(w.rng().range(5, 60)));
     open_flow(w, *p.a, p.at_a, steady);
     w.run_for(w.rng().between(millis(300), millis(600)));
     p.wires[0]->set_cut(true);
-    w.must([&] { return p.a->app().peering(p.at_a)->dormant == 1 && p.z->app().peering(p.at_z)->dormant == 1; },
-           seconds(6), "dormant");
+    w.must(
+        [&] {
+            return p.a->app().peering(p.at_a)->dormant == 1 &&
+                   p.z->app().peering(p.at_z)->dormant == 1;
+        },
+        seconds(6), "dormant");
     p.heal();
     p.finish_flows(seconds(60));
 }
@@ -208,17 +216,21 @@ void very_unequal(World &w) {
     Flow &pings = open_flow(w, *p.a, p.at_a, ping_plan(40, millis(20)));
     const Nanos begun = w.now();
     w.must([&] { return bulk.over() && pings.over(); }, seconds(20), "flows are over");
-    const double took = static_cast<double>(w.now() - begun) / 1e9, alone = 10e6 / static_cast<double>(rate);
+    const double took = static_cast<double>(w.now() - begun) / 1e9,
+                 alone = 10e6 / static_cast<double>(rate);
     if (took > alone * 2)
         w.fail("took %.2f s, the fast link alone needs %.2f s", took, alone);
     if (percentile(pings.accepter().latencies, 0.5) > 60'000)
-        w.fail("half of the pings take more than %" PRIu64 " us", percentile(pings.accepter().latencies, 0.5));
+        w.fail("half of the pings take more than %" PRIu64 " us",
+               percentile(pings.accepter().latencies, 0.5));
     p.finish_flows(seconds(1));
 }
 
 // The main job: two fast links and a serial line; one is cut, then the other, then both return.
 void main_job(World &w) {
-    Pair p(w, {wire_of(10'000'000, millis(1), 100'000), wire_of(10'000'000, millis(2), 100'000), serial_way(300'000)},
+    Pair p(w,
+           {wire_of(10'000'000, millis(1), 100'000), wire_of(10'000'000, millis(2), 100'000),
+            serial_way(300'000)},
            some_setup(w.rng()), some_setup(w.rng()));
     p.connect();
     FlowPlan plan = stream_plan(4'000'000);
@@ -278,7 +290,8 @@ void aggregate(World &w) {
 
 void shared_bottleneck(World &w, bool reverse) {
     const uint64_t rate = w.rng().range(500'000, 2'000'000);
-    Pair p(w, {wire_of(0, millis(5), 0), wire_of(0, millis(15), 0)}, some_setup(w.rng()), some_setup(w.rng()));
+    Pair p(w, {wire_of(0, millis(5), 0), wire_of(0, millis(15), 0)}, some_setup(w.rng()),
+           some_setup(w.rng()));
     const auto queue = std::make_shared<Queue>(rate, 60'000);
     for (Wire *wire : p.wires)
         wire->pipe(reverse ? 1 : 0).share(queue);
@@ -307,8 +320,8 @@ void both_sides_add(World &w) {
         if (w.rng().chance(0.5))
             w.run_for(w.rng().between(millis(1), millis(200)));
     }
-    w.must([&] { return p.a->app().good_links(p.at_a) == 5 && p.z->app().good_links(p.at_z) == 5; }, seconds(10),
-           "five links");
+    w.must([&] { return p.a->app().good_links(p.at_a) == 5 && p.z->app().good_links(p.at_z) == 5; },
+           seconds(10), "five links");
     open_mixed_load(p, kLoad);
     p.finish_flows(seconds(60));
 }
@@ -318,7 +331,8 @@ void added_early(World &w) {
     Pair p(w, {first, some_wire(w.rng()), serial_way()}, some_setup(w.rng()), some_setup(w.rng()));
     p.dial();
     p.add_links(); // before it is connected
-    w.must([&] { return p.both_connected() && p.a->app().good_links(p.at_a) == 3; }, seconds(10), "three links");
+    w.must([&] { return p.both_connected() && p.a->app().good_links(p.at_a) == 3; }, seconds(10),
+           "three links");
     open_mixed_load(p, kLoad);
     p.finish_flows(seconds(60));
 }
@@ -341,12 +355,13 @@ void join_fails(World &w) {
     w.must([&] { return p.both_connected(); }, seconds(5), "connected");
     p.add_links();
     open_mixed_load(p, kLoad / 4);
-    w.must([&] { return p.a->app().count(PLAIT_EVENT_LINK_CLOSED) == 1; }, seconds(40), "LINK_CLOSED");
+    w.must([&] { return p.a->app().count(PLAIT_EVENT_LINK_CLOSED) == 1; }, seconds(40),
+           "LINK_CLOSED");
     p.wires[1]->set_cut(false);
     w.run_for(seconds(3));
     p.add_links(); // and again
-    w.must([&] { return p.a->app().good_links(p.at_a) == 2 && p.z->app().good_links(p.at_z) == 2; }, seconds(10),
-           "the second attempt joins");
+    w.must([&] { return p.a->app().good_links(p.at_a) == 2 && p.z->app().good_links(p.at_z) == 2; },
+           seconds(10), "the second attempt joins");
     p.finish_flows(seconds(60));
 }
 
@@ -363,7 +378,8 @@ void closed_in_use(World &w) {
     by.poke();
     w.must(
         [&] {
-            return p.a->app().count(PLAIT_EVENT_LINK_CLOSED) == 1 && p.z->app().count(PLAIT_EVENT_LINK_CLOSED) == 1;
+            return p.a->app().count(PLAIT_EVENT_LINK_CLOSED) == 1 &&
+                   p.z->app().count(PLAIT_EVENT_LINK_CLOSED) == 1;
         },
         seconds(5), "LINK_CLOSED on both sides");
     p.finish_flows(seconds(60));
@@ -376,9 +392,11 @@ void endpoint_gone(World &w) {
     w.run_for(w.rng().between(millis(1), millis(300)));
     const size_t which = w.rng().below(2);
     p.wires[which]->set_cut(true);
-    p.a->engine().endpoint_gone(p.a->endpoints()[which]->index, PLAIT_E_TRANSPORT, p.a->local_time());
+    p.a->engine().endpoint_gone(p.a->endpoints()[which]->index, PLAIT_E_TRANSPORT,
+                                p.a->local_time());
     p.a->poke();
-    w.must([&] { return p.a->app().count(PLAIT_EVENT_ENDPOINT_CLOSED) == 1; }, seconds(1), "ENDPOINT_CLOSED");
+    w.must([&] { return p.a->app().count(PLAIT_EVENT_ENDPOINT_CLOSED) == 1; }, seconds(1),
+           "ENDPOINT_CLOSED");
     w.must([&] { return all_flows_over(w); }, seconds(60), "all flows are over");
     for (auto &f : w.flows())
         f->must_have_kept_its_promise();

@@ -43,7 +43,8 @@ void crowd(World &w, size_t count, Duration within, double loss) {
     for (int i = 0; i < 100 && !(all_connected() && all_flows_over(w)); i++)
         w.run_for(millis(250));
     if (!all_connected() || z.app().count(PLAIT_EVENT_CONNECTED) != count)
-        w.fail("not all connected: %zu of %zu at z", static_cast<size_t>(z.app().count(PLAIT_EVENT_CONNECTED)), count);
+        w.fail("not all connected: %zu of %zu at z",
+               static_cast<size_t>(z.app().count(PLAIT_EVENT_CONNECTED)), count);
     for (auto &f : w.flows())
         f->must_have_kept_its_promise();
     if (z.engine().stats().connections != count || z.engine().stats().pending_handshakes != 0)
@@ -72,7 +73,8 @@ void everyone_with_everyone(World &w) {
     constexpr size_t kNodes = 5;
     std::vector<SimNode *> nodes;
     for (size_t i = 0; i < kNodes; i++)
-        nodes.push_back(&w.add_node(std::string(1, static_cast<char>('a' + i)), some_setup(w.rng())));
+        nodes.push_back(
+            &w.add_node(std::string(1, static_cast<char>('a' + i)), some_setup(w.rng())));
     for (size_t i = 0; i < kNodes; i++)
         nodes[i]->add_endpoint();
     for (size_t i = 0; i < kNodes; i++)
@@ -106,7 +108,8 @@ void everyone_with_everyone(World &w) {
             w.fail("%s has %u connections", n->name().c_str(), n->engine().stats().connections);
 }
 
-// More attempts than a node lets wait: the others are dropped, nothing breaks, and later they get in.
+// More attempts than a node lets wait: the others are dropped, nothing breaks, and later they get
+// in.
 void too_many_attempts(World &w) {
     NodeSetup setup;
     setup.config.max_pending_handshakes = 8;
@@ -124,7 +127,8 @@ void too_many_attempts(World &w) {
         a.app().connect(z);
         clients.push_back(&a);
     }
-    w.must([&] { return z.app().count(PLAIT_EVENT_CONNECTED) == clients.size(); }, seconds(60), "all get in");
+    w.must([&] { return z.app().count(PLAIT_EVENT_CONNECTED) == clients.size(); }, seconds(60),
+           "all get in");
     if (z.engine().stats().handshakes_refused == 0)
         w.fail("the limit was never reached");
 }
@@ -143,7 +147,8 @@ void too_many_connections(World &w) {
     }
     w.run_for(seconds(15));
     if (z.app().count(PLAIT_EVENT_CONNECTED) != 5)
-        w.fail("%zu connections, the limit is 5", static_cast<size_t>(z.app().count(PLAIT_EVENT_CONNECTED)));
+        w.fail("%zu connections, the limit is 5",
+               static_cast<size_t>(z.app().count(PLAIT_EVENT_CONNECTED)));
     size_t in = 0, out = 0;
     for (SimNode *a : clients) {
         in += a->app().connected_to(z);

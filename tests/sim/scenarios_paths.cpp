@@ -67,11 +67,11 @@ void rebinding_both(World &w) {
 
 // -- attackers on the way
 
-// Copies all that `a` sends and sends it on from its own address, faster than the wire. What z sends
-// there it passes on too. It must not become the path.
+// Copies all that `a` sends and sends it on from its own address, faster than the wire. What z
+// sends there it passes on too. It must not become the path.
 void forwarding_attacker(World &w) {
-    Pair p(w, {wire_of(2'500'000, w.rng().between(millis(10), millis(40)), 100'000)}, some_setup(w.rng()),
-           some_setup(w.rng()));
+    Pair p(w, {wire_of(2'500'000, w.rng().between(millis(10), millis(40)), 100'000)},
+           some_setup(w.rng()), some_setup(w.rng()));
     p.connect();
     const plait_addr evil = w.new_address();
     SimEndpoint &at_z = *p.z->endpoints()[0], &at_a = *p.a->endpoints()[0];
@@ -166,7 +166,8 @@ void close_code(World &w) {
     const Peering &seen = *other.app().peering(at_other);
     if (seen.status != PLAIT_E_PEER_CLOSED || seen.code != code || !seen.by_application ||
         seen.reason != "enough, thank you")
-        w.fail("seen as %s, code %" PRIu64 ", \"%s\"", base::status_name(seen.status), seen.code, seen.reason.c_str());
+        w.fail("seen as %s, code %" PRIu64 ", \"%s\"", base::status_name(seen.status), seen.code,
+               seen.reason.c_str());
     w.run_for(seconds(20));
     must_be_empty(w, *p.a);
     must_be_empty(w, *p.z);
@@ -189,7 +190,8 @@ void closed_by_both(World &w) {
 // CLOSE is lost altogether: the peer finds out by itself.
 void close_lost(World &w) {
     NodeSetup z;
-    z.config.idle_timeout = z.config.dormancy_timeout = seconds(static_cast<int64_t>(w.rng().range(5, 30)));
+    z.config.idle_timeout = z.config.dormancy_timeout =
+        seconds(static_cast<int64_t>(w.rng().range(5, 30)));
     const Duration idle = z.config.idle_timeout;
     Pair p(w, {some_wire(w.rng())}, some_setup(w.rng()), std::move(z));
     p.connect();
@@ -214,7 +216,8 @@ void idle(World &w) {
     if (w.now() - begun < nanos(smaller - seconds(1)))
         w.fail("closed before the timeout");
     // Whoever is first tells the other.
-    const Status at_a = p.a->app().peering(p.at_a)->status, at_z = p.z->app().peering(p.at_z)->status;
+    const Status at_a = p.a->app().peering(p.at_a)->status,
+                 at_z = p.z->app().peering(p.at_z)->status;
     if (at_a != PLAIT_E_TIMEOUT || at_z != PLAIT_E_TIMEOUT)
         w.fail("closed with %s and %s", base::status_name(at_a), base::status_name(at_z));
     w.run_for(seconds(10));
@@ -229,9 +232,11 @@ void keepalive(World &w) {
     Pair p(w, {some_wire(w.rng())}, std::move(a), std::move(z));
     p.connect();
     w.run_for(seconds(10));
-    const uint64_t before = p.wires[0]->pipe(0).counters().datagrams + p.wires[0]->pipe(1).counters().datagrams;
+    const uint64_t before =
+        p.wires[0]->pipe(0).counters().datagrams + p.wires[0]->pipe(1).counters().datagrams;
     w.run_for(seconds(60));
-    const uint64_t sent = p.wires[0]->pipe(0).counters().datagrams + p.wires[0]->pipe(1).counters().datagrams - before;
+    const uint64_t sent = p.wires[0]->pipe(0).counters().datagrams +
+                          p.wires[0]->pipe(1).counters().datagrams - before;
     if (!p.both_connected())
         w.fail("closed in spite of keepalive");
     if (sent > 100)

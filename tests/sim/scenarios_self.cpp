@@ -10,8 +10,7 @@ namespace {
 using base::millis;
 using base::seconds;
 
-template <class F>
-bool fails(F &&f) {
+template <class F> bool fails(F &&f) {
     try {
         f();
     } catch (const Failure &) {
@@ -26,12 +25,14 @@ void wrong_bytes(World &w) {
     fill_content(key, offset, b);
     if (first_wrong(key, offset, b) != -1)
         w.fail("right content is found wrong");
-    for (const auto &[wrong_key, wrong_offset] : {std::pair{key + 1, offset}, {key, offset + 1}, {key, offset + 8}})
+    for (const auto &[wrong_key, wrong_offset] :
+         {std::pair{key + 1, offset}, {key, offset + 1}, {key, offset + 8}})
         if (first_wrong(wrong_key, wrong_offset, b) == -1)
             w.fail("content of another place passes");
     const size_t at = w.rng().below(b.size());
     b[at] ^= 1;
-    if (first_wrong(key, offset, b) != static_cast<int64_t>(at) || content_at(key, offset + at) == b[at])
+    if (first_wrong(key, offset, b) != static_cast<int64_t>(at) ||
+        content_at(key, offset + at) == b[at])
         w.fail("a wrong byte passes");
 }
 
@@ -81,7 +82,8 @@ void clock_drifts(World &w) {
         last = a.local_time();
     }
     if (std::abs((last - begun).us - 37'000'000) > 3'701)
-        w.fail("a clock drifts by %lld us in 37 s", static_cast<long long>((last - begun).us - 37'000'000));
+        w.fail("a clock drifts by %lld us in 37 s",
+               static_cast<long long>((last - begun).us - 37'000'000));
 }
 
 // The checker of flows notices a peer that was cheated: the flow's key is not what was sent with.

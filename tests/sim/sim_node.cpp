@@ -7,10 +7,10 @@ namespace plait::sim {
 
 namespace {
 
-constexpr uint32_t kMaxRounds = 1000;        // of draining and events in one turn
-constexpr uint32_t kMaxTurnsAtOnce = 2000;   // of one node at one moment
-constexpr size_t kBatch = 64;                // datagrams a receive
-constexpr size_t kMaxRun = 60'000;           // bytes of a received run
+constexpr uint32_t kMaxRounds = 1000;      // of draining and events in one turn
+constexpr uint32_t kMaxTurnsAtOnce = 2000; // of one node at one moment
+constexpr size_t kBatch = 64;              // datagrams a receive
+constexpr size_t kMaxRun = 60'000;         // bytes of a received run
 
 crypto::Identity identity_of(const std::array<uint8_t, 32> &seed) {
     auto identity = crypto::Identity::from_seed(seed);
@@ -69,8 +69,8 @@ std::string SimEndpoint::name() const {
 }
 
 SimNode::SimNode(World &world, uint32_t index, std::string name, NodeSetup setup)
-    : world_(world), index_(index), name_(std::move(name)), setup_(std::move(setup)), rng_(world.rng().fork()),
-      entropy_(rng_.fork()), app_(*this, rng_.fork()) {
+    : world_(world), index_(index), name_(std::move(name)), setup_(std::move(setup)),
+      rng_(world.rng().fork()), entropy_(rng_.fork()), app_(*this, rng_.fork()) {
     seed_ = setup_.identity_seed;
     if (seed_ == std::array<uint8_t, 32>{})
         entropy_.fill(seed_);
@@ -87,7 +87,8 @@ SimNode::SimNode(World &world, uint32_t index, std::string name, NodeSetup setup
 SimNode::~SimNode() = default;
 
 void SimNode::start() {
-    node_ = std::make_unique<node::Node>(copy_of(setup_.config), identity_of(seed_), entropy_, local_time());
+    node_ = std::make_unique<node::Node>(copy_of(setup_.config), identity_of(seed_), entropy_,
+                                         local_time());
     node_->listen(setup_.accept);
     for (auto &e : endpoints_) {
         const auto handle = node_->add_endpoint(e->info);
@@ -101,10 +102,11 @@ void SimNode::start() {
             PLAIT_TRACE_CONNECTIONS | PLAIT_TRACE_LINKS,
             [](void *user, const plait_trace_record *r) {
                 auto &self = *static_cast<SimNode *>(user);
-                self.world_.log("%s trace %u link %llx: %llu %llu %llu %llu", self.name_.c_str(), r->type,
-                                static_cast<unsigned long long>(r->link), static_cast<unsigned long long>(r->a),
-                                static_cast<unsigned long long>(r->b), static_cast<unsigned long long>(r->c),
-                                static_cast<unsigned long long>(r->d));
+                self.world_.log(
+                    "%s trace %u link %llx: %llu %llu %llu %llu", self.name_.c_str(), r->type,
+                    static_cast<unsigned long long>(r->link), static_cast<unsigned long long>(r->a),
+                    static_cast<unsigned long long>(r->b), static_cast<unsigned long long>(r->c),
+                    static_cast<unsigned long long>(r->d));
             },
             this);
 }
@@ -192,8 +194,8 @@ void SimNode::turn_if_due(Nanos at) {
     turns_at_once_ = at == last_turn_ ? turns_at_once_ + 1 : 0;
     last_turn_ = at;
     if (turns_at_once_ > kMaxTurnsAtOnce)
-        world_.fail("%s: %u turns at one moment; its deadline is %lld us from now", name_.c_str(), turns_at_once_,
-                    static_cast<long long>((node_->deadline() - local_time()).us));
+        world_.fail("%s: %u turns at one moment; its deadline is %lld us from now", name_.c_str(),
+                    turns_at_once_, static_cast<long long>((node_->deadline() - local_time()).us));
     turn();
 }
 
@@ -213,13 +215,15 @@ void SimNode::turn() {
     schedule();
 }
 
-void SimNode::take_in(SimEndpoint &to, const plait_addr &from, std::vector<uint8_t> bytes, uint8_t ecn) {
+void SimNode::take_in(SimEndpoint &to, const plait_addr &from, std::vector<uint8_t> bytes,
+                      uint8_t ecn) {
     inbox_.push_back({&to, from, std::move(bytes), ecn, world_.now()});
     wake_at(world_.now());
 }
 
 // One entry of a batch from inbox_[from]: one datagram, or a run of equal ones. Returns how many.
-size_t SimNode::fill_batch(size_t from, std::vector<plait_datagram> &batch, std::vector<std::vector<uint8_t>> &runs) {
+size_t SimNode::fill_batch(size_t from, std::vector<plait_datagram> &batch,
+                           std::vector<std::vector<uint8_t>> &runs) {
     Waiting &w = inbox_[from];
     plait_datagram d{};
     d.data = w.bytes.data();
@@ -233,8 +237,9 @@ size_t SimNode::fill_batch(size_t from, std::vector<plait_datagram> &batch, std:
         const size_t segment = w.bytes.size();
         while (from + n < inbox_.size() && run.size() % segment == 0) {
             const Waiting &next = inbox_[from + n];
-            if (next.to != w.to || next.ecn != w.ecn || address_key(next.from) != address_key(w.from) ||
-                next.bytes.size() > segment || run.size() + next.bytes.size() > kMaxRun)
+            if (next.to != w.to || next.ecn != w.ecn ||
+                address_key(next.from) != address_key(w.from) || next.bytes.size() > segment ||
+                run.size() + next.bytes.size() > kMaxRun)
                 break;
             run.insert(run.end(), next.bytes.begin(), next.bytes.end());
             n++;
@@ -325,7 +330,8 @@ void SimNode::put_on_line(SimEndpoint &e, const plait_datagram &d, Bytes bytes) 
 // Half empty, or with room for what did not fit, the driver says that it takes some again.
 void SimNode::wait_for_room(SimEndpoint &e, uint64_t size) {
     e.waits_for_room = true;
-    const uint64_t low = std::min(e.driver_limit / 2, e.driver_limit - std::min(size, e.driver_limit));
+    const uint64_t low =
+        std::min(e.driver_limit / 2, e.driver_limit - std::min(size, e.driver_limit));
     SimEndpoint *at = &e;
     world_.at(e.driver->time_of_backlog(low, world_.now()), [this, at] {
         if (!running() || !at->waits_for_room)
@@ -341,16 +347,22 @@ std::string SimNode::dump() const {
         return "  node " + name_ + ": stopped\n";
     const node::NodeStats s = node_->stats();
     char text[512];
-    std::snprintf(text, sizeof text,
-                  "  node %s: %u connections, %u channels, %u links, %u handshakes; received %llu (dropped %llu, "
-                  "malformed %llu, bad mac1 %llu, forged %llu), sent %llu; memory %llu in, %llu out; deadline %+lld us\n",
-                  name_.c_str(), s.connections, s.channels, s.links, s.pending_handshakes,
-                  static_cast<unsigned long long>(s.datagrams_received),
-                  static_cast<unsigned long long>(s.datagrams_dropped), static_cast<unsigned long long>(s.malformed),
-                  static_cast<unsigned long long>(s.bad_mac1), static_cast<unsigned long long>(s.auth_failures),
-                  static_cast<unsigned long long>(s.datagrams_sent), static_cast<unsigned long long>(s.receive_memory),
-                  static_cast<unsigned long long>(s.send_memory),
-                  node_->deadline() == kNever ? -1LL : static_cast<long long>((node_->deadline() - local_time()).us));
+    std::snprintf(
+        text, sizeof text,
+        "  node %s: %u connections, %u channels, %u links, %u handshakes; received %llu (dropped "
+        "%llu, malformed %llu, bad mac1 %llu, forged %llu), sent %llu; memory %llu in, %llu out; "
+        "deadline %+lld us\n",
+        name_.c_str(), s.connections, s.channels, s.links, s.pending_handshakes,
+        static_cast<unsigned long long>(s.datagrams_received),
+        static_cast<unsigned long long>(s.datagrams_dropped),
+        static_cast<unsigned long long>(s.malformed), static_cast<unsigned long long>(s.bad_mac1),
+        static_cast<unsigned long long>(s.auth_failures),
+        static_cast<unsigned long long>(s.datagrams_sent),
+        static_cast<unsigned long long>(s.receive_memory),
+        static_cast<unsigned long long>(s.send_memory),
+        node_->deadline() == kNever
+            ? -1LL
+            : static_cast<long long>((node_->deadline() - local_time()).us));
     return text + app_.dump();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node in the simulated world: the engine's Node, what a runtime would be around it (a clock that
-// is not quite right, timers, a socket buffer or driver queue, processor time), and its application.
+// is not quite right, timers, a socket buffer or driver queue, processor time), and its
+// application.
 #pragma once
 
 #include "app.h"
@@ -29,8 +30,8 @@ struct SimEndpoint {
     EndpointIndex index;
     link::EndpointInfo info;
     std::map<AddressKey, RouteEnd> routes; // where an address leads
-    std::unique_ptr<Queue> driver;         // in front of a line; the pipe behind it then has no rate
-    uint64_t driver_limit = 0;             // bytes that it takes
+    std::unique_ptr<Queue> driver; // in front of a line; the pipe behind it then has no rate
+    uint64_t driver_limit = 0;     // bytes that it takes
     bool waits_for_room = false;
     uint64_t sent = 0; // datagrams
     // Gets what was sent to an address that leads nowhere.
@@ -41,10 +42,10 @@ struct SimEndpoint {
 struct NodeSetup {
     node::Config config;
     node::AcceptConfig accept{.listening = true, .ask = false, .allow_xx = false, .allowed = {}};
-    bool odd_clock = true;      // offset and drift of up to 100 ppm, drawn from the seed
-    Duration timer_grain{0};    // timers go off at multiples of this only; 0: exact
-    Nanos packet_cost = 0;      // processor time a datagram, in or out
-    bool gro = false;           // equal datagrams that wait together come as a run
+    bool odd_clock = true;   // offset and drift of up to 100 ppm, drawn from the seed
+    Duration timer_grain{0}; // timers go off at multiples of this only; 0: exact
+    Nanos packet_cost = 0;   // processor time a datagram, in or out
+    bool gro = false;        // equal datagrams that wait together come as a run
     std::array<uint8_t, 32> identity_seed{}; // zeros: drawn
 };
 
@@ -99,7 +100,8 @@ class SimNode final : public node::Output {
     };
     void turn();
     void receive_waiting(Time now);
-    size_t fill_batch(size_t from, std::vector<plait_datagram> &batch, std::vector<std::vector<uint8_t>> &runs);
+    size_t fill_batch(size_t from, std::vector<plait_datagram> &batch,
+                      std::vector<std::vector<uint8_t>> &runs);
     void settle(Time now);
     void schedule();
     void wake_at(Nanos when);

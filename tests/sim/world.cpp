@@ -16,8 +16,10 @@ std::string address_text(const plait_addr &a) {
     return text.empty() ? "-" : text;
 }
 
-Wire::Wire(World &world, SimEndpoint *first, SimEndpoint *second, const PipeModel &forth, const PipeModel &back)
-    : world_(world), ends_{first, second}, pipes_{Pipe(forth, world.rng().fork()), Pipe(back, world.rng().fork())} {
+Wire::Wire(World &world, SimEndpoint *first, SimEndpoint *second, const PipeModel &forth,
+           const PipeModel &back)
+    : world_(world), ends_{first, second}, pipes_{Pipe(forth, world.rng().fork()),
+                                                  Pipe(back, world.rng().fork())} {
     for (int side : {0, 1}) {
         SimEndpoint &other = *ends_[1 - side];
         if (!other.info.point_to_point)
@@ -32,7 +34,8 @@ void Wire::rebind(int side, bool keep_old) {
         other.routes.erase(address_key(addresses_[side]));
     addresses_[side] = world_.new_address();
     other.routes[address_key(addresses_[side])] = {this, 1 - side};
-    world_.log("rebind: %s is now %s", ends_[side]->name().c_str(), address_text(addresses_[side]).c_str());
+    world_.log("rebind: %s is now %s", ends_[side]->name().c_str(),
+               address_text(addresses_[side]).c_str());
 }
 
 World::World(uint64_t seed, Options options) : options_(options), rng_(seed) {}
@@ -41,8 +44,8 @@ World::~World() {
 }
 
 SimNode &World::add_node(std::string name, NodeSetup setup) {
-    nodes_.push_back(std::make_unique<SimNode>(*this, static_cast<uint32_t>(nodes_.size()), std::move(name),
-                                               std::move(setup)));
+    nodes_.push_back(std::make_unique<SimNode>(*this, static_cast<uint32_t>(nodes_.size()),
+                                               std::move(name), std::move(setup)));
     return *nodes_.back();
 }
 
@@ -54,7 +57,8 @@ void World::remove_node(SimNode &node) {
     nodes_[node.index()]->stop();
 }
 
-Wire &World::add_wire(SimEndpoint &first, SimEndpoint &second, const PipeModel &forth, const PipeModel &back) {
+Wire &World::add_wire(SimEndpoint &first, SimEndpoint &second, const PipeModel &forth,
+                      const PipeModel &back) {
     wires_.push_back(std::make_unique<Wire>(*this, &first, &second, forth, back));
     return *wires_.back();
 }
@@ -113,7 +117,8 @@ void World::step() {
     if (++steps_ > kMaxSteps)
         fail("the run does not end: %llu steps", static_cast<unsigned long long>(steps_));
     if (steps_at_once_ > kMaxStepsAtOnce)
-        fail("the clock stands still: %llu steps at one moment", static_cast<unsigned long long>(steps_at_once_));
+        fail("the clock stands still: %llu steps at one moment",
+             static_cast<unsigned long long>(steps_at_once_));
     switch (e.kind) {
     case Kind::kAction: {
         const std::function<void()> what = std::move(actions_[e.index]);
@@ -189,7 +194,8 @@ void damage(std::vector<uint8_t> &bytes, Rng &rng) {
 
 } // namespace
 
-void World::transmit(SimEndpoint &from, const plait_addr *to, Bytes bytes, uint8_t ecn, bool probe, Nanos departs) {
+void World::transmit(SimEndpoint &from, const plait_addr *to, Bytes bytes, uint8_t ecn, bool probe,
+                     Nanos departs) {
     hash_.add(departs);
     hash_.add(from.node->index() << 8 | from.index.v);
     hash_.add(bytes);
@@ -198,7 +204,8 @@ void World::transmit(SimEndpoint &from, const plait_addr *to, Bytes bytes, uint8
         fail("%s: sent %zu bytes, its MTU is %u", from.name().c_str(), bytes.size(), from.info.mtu);
     const auto route = from.routes.find(address_key(target));
     if (route == from.routes.end()) {
-        log("%s -> %s: %zu bytes to nowhere", from.name().c_str(), address_text(target).c_str(), bytes.size());
+        log("%s -> %s: %zu bytes to nowhere", from.name().c_str(), address_text(target).c_str(),
+            bytes.size());
         if (from.on_unrouted)
             from.on_unrouted(target, bytes);
         return;
@@ -213,7 +220,8 @@ void World::transmit(SimEndpoint &from, const plait_addr *to, Bytes bytes, uint8
     const Pipe::Outcome outcome = pipe.pass(departs, bytes.size(), arrivals, count);
     if (outcome == Pipe::Outcome::kTooBig && pipe.model.tells_mtu)
         too_big(from, target, pipe.model.mtu, pipe.model.delay);
-    log("%s -> %s: %zu bytes%s%s", from.name().c_str(), wire.end(1 - side).name().c_str(), bytes.size(),
+    log("%s -> %s: %zu bytes%s%s", from.name().c_str(), wire.end(1 - side).name().c_str(),
+        bytes.size(),
         count == 0 ? (outcome == Pipe::Outcome::kTooBig ? ", too big" : ", lost") : "",
         bytes.size() > 0 && bytes[0] & 0x80 ? ", handshake" : "");
     for (size_t i = 0; i < count; i++) {
@@ -234,7 +242,8 @@ void World::too_big(SimEndpoint &from, const plait_addr &to, uint32_t mtu, Durat
     after(in, [e, to, mtu] {
         if (!e->node->running())
             return;
-        e->node->engine().endpoint_mtu(e->index, e->info.point_to_point ? nullptr : &to, mtu, e->node->local_time());
+        e->node->engine().endpoint_mtu(e->index, e->info.point_to_point ? nullptr : &to, mtu,
+                                       e->node->local_time());
         e->node->poke();
     });
 }

@@ -49,7 +49,8 @@ inline constexpr uint64_t kMaxSteps = 40'000'000;
 // pipe(0) is what end 0 sends.
 class Wire {
   public:
-    Wire(World &world, SimEndpoint *first, SimEndpoint *second, const PipeModel &forth, const PipeModel &back);
+    Wire(World &world, SimEndpoint *first, SimEndpoint *second, const PipeModel &forth,
+         const PipeModel &back);
     Pipe &pipe(int from) { return pipes_[from]; }
     SimEndpoint &end(int side) { return *ends_[side]; }
     // As the other side sees it. Changed by rebind().
@@ -60,8 +61,7 @@ class Wire {
         pipes_[0].model.heal();
         pipes_[1].model.heal();
     }
-    template <class F>
-    void each_pipe(F &&f) {
+    template <class F> void each_pipe(F &&f) {
         f(pipes_[0]);
         f(pipes_[1]);
     }
@@ -88,7 +88,8 @@ class World {
     // -- making
     SimNode &add_node(std::string name, NodeSetup setup);
     SimNode &add_node(std::string name);
-    Wire &add_wire(SimEndpoint &first, SimEndpoint &second, const PipeModel &forth, const PipeModel &back);
+    Wire &add_wire(SimEndpoint &first, SimEndpoint &second, const PipeModel &forth,
+                   const PipeModel &back);
     Wire &add_wire(SimEndpoint &first, SimEndpoint &second, const PipeModel &both) {
         return add_wire(first, second, both, both);
     }
@@ -112,7 +113,8 @@ class World {
 
     // -- datagrams
     // `departs`: when it has left the sender's driver.
-    void transmit(SimEndpoint &from, const plait_addr *to, Bytes bytes, uint8_t ecn, bool probe, Nanos departs);
+    void transmit(SimEndpoint &from, const plait_addr *to, Bytes bytes, uint8_t ecn, bool probe,
+                  Nanos departs);
     // Puts a datagram in front of an endpoint, wherever it comes from.
     void inject(SimEndpoint &to, const plait_addr &from, Bytes bytes, Duration in);
 

@@ -56,8 +56,7 @@ class Pair {
         z.node.listen(accept);
     }
     // Runs until `until` or for `limit`; whether it held.
-    template <class F>
-    bool run(F &&until, Duration limit = base::seconds(10)) {
+    template <class F> bool run(F &&until, Duration limit = base::seconds(10)) {
         const Time end = now + limit;
         for (int steps = 0; steps < 2'000'000; steps++) {
             for (Side *s : {&a, &z}) {
@@ -99,7 +98,8 @@ class Pair {
         for (size_t i = 0; i < d.len; i += step) {
             std::vector<uint8_t> bytes(d.data + i, d.data + std::min<size_t>(i + step, d.len));
             if (!watch || watch(from, endpoint, bytes))
-                flights.push_back({now + delay, &from == &a ? &z : &a, endpoint, address(&from == &a ? "a" : "z"), bytes});
+                flights.push_back({now + delay, &from == &a ? &z : &a, endpoint,
+                                   address(&from == &a ? "a" : "z"), bytes});
         }
     }
     // A datagram out of nowhere.
@@ -143,7 +143,8 @@ inline crypto::Identity identity_of(base::Entropy &e) {
 }
 
 inline Side::Side(Pair &p, uint64_t seed, node::Config config)
-    : pair(p), entropy(seed), node(std::move(config), identity_of(entropy), entropy, Time{1'000'000}) {}
+    : pair(p), entropy(seed),
+      node(std::move(config), identity_of(entropy), entropy, Time{1'000'000}) {}
 
 inline uint32_t Side::send(EndpointIndex endpoint, std::span<const plait_datagram> v) {
     if (endpoint.v < full.size() && full[endpoint.v])

@@ -103,7 +103,8 @@ void test_close_with_code_peer_learns_it(void **) {
     Connected w;
     assert_true(w.connect());
     assert_int_equal(w.a.node.close(w.ca, 77, "done", w.now), PLAIT_OK);
-    assert_true(w.run([&] { return has(w.z, PLAIT_EVENT_CLOSED) && has(w.a, PLAIT_EVENT_CLOSED); }));
+    assert_true(
+        w.run([&] { return has(w.z, PLAIT_EVENT_CLOSED) && has(w.a, PLAIT_EVENT_CLOSED); }));
     const plait_event ev = event_of(w.z, PLAIT_EVENT_CLOSED);
     assert_int_equal(ev.status, PLAIT_E_PEER_CLOSED);
     assert_int_equal(ev.a, 77);
