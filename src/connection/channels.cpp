@@ -255,10 +255,11 @@ void Connection::grant_channels() {
         return peer_limit_ < peer_closed_ + channels_allowed_ ||
                services_.budget.left() > services_.budget.total() / 2;
     };
-    while (peer_limit_ < most && may() && budget_->promise(own_window_)) {
+    const uint64_t before = peer_limit_;
+    while (peer_limit_ < most && may() && budget_->promise(own_window_))
         peer_limit_++;
+    if (peer_limit_ > before)
         pending_.add({Control::kMaxChannels, 0, 0});
-    }
 }
 
 void Connection::release_channel(ChannelEntry &e) {

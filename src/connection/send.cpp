@@ -12,6 +12,9 @@ constexpr uint64_t kProofAfter = 1 << 16,
 constexpr size_t kChallengePad = 1200;
 constexpr Duration kFirstChallengeGap = base::millis(100);
 constexpr Duration kMaxChallengeGap = base::seconds(1);
+// Bytes of channels that a link has carried before a larger MTU is looked for: it would not pay for
+// connections that do little more than exist.
+constexpr uint64_t kWorthSearching = 16 << 10;
 constexpr size_t kUrgentMessage = 2048; // bytes: a message channel with less than this waiting
 constexpr size_t kBurst = 64; // packets of one channel on one link before others get a turn
 } // namespace
@@ -118,7 +121,7 @@ void Connection::send_probes(LinkEntry &link, Time now) {
         packet.finish(now);
         link.probes_owed--;
     }
-    if (!link.usable() || state_ != State::kConnected)
+    if (!link.usable() || state_ != State::kConnected || link.payload_sent < kWorthSearching)
         return;
     const auto probe = link.recovery->mtu().probe(now);
     if (!probe)
