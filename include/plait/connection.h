@@ -69,20 +69,20 @@ PLAIT_API plait_status plait_connect_config_init(plait_connect_config *config, s
  *    PLAIT_E_URI        the address is not of the form scheme:…
  *    PLAIT_E_ADDRESS    it is not an address of that transport
  *    PLAIT_E_NO_LINK    no endpoint is open that suits the address
- *    PLAIT_E_EXISTS     a connection to that id is there already
  *    PLAIT_E_LIMIT      max_connections is reached
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_connect(plait_node *node, const char *id, const char *address,
                                      const plait_connect_config *config, plait_connection *out);
 
 /** Adds one more way to the peer. LINK_STATE follows when it answers, LINK_CLOSED if it never
- *  does. Before CONNECTED it is also tried for connecting. The peer sees a new link (LINK_STATE).
+ *  does. Before CONNECTED it waits until the connection is there. The peer sees a new link
+ *  (LINK_STATE).
  *  endpoint: the local endpoint; PLAIT_NONE: any that suits the address.
  *  address: [in] as in plait_connect; NULL: the other end of a point-to-point line.
  *  out: [out] the handle, or NULL.
  *    PLAIT_E_URI, PLAIT_E_ADDRESS, PLAIT_E_NO_LINK  as of plait_connect
- *    PLAIT_E_EXISTS  it has this link already
- *    PLAIT_E_LIMIT   max_links, or the peer has no connection id to spare for one more
+ *    PLAIT_E_UNSUPPORTED  the peer has no endpoint of this kind
+ *    PLAIT_E_LIMIT        max_links is reached
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_connection_add_link(plait_node *node, plait_connection connection,
                                                  plait_endpoint endpoint, const char *address,

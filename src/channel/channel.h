@@ -161,6 +161,7 @@ class Channel {
     uint64_t written() const { return send_.written(); } // the offset after what was taken
     uint64_t queued() const { return send_.written() - send_.sent(); }     // not sent yet
     uint64_t unacked() const { return send_.written() - send_.settled(); } // taken, not settled
+    uint64_t room() const { return send_.room(c_); } // bytes that send() would take now
     uint64_t unread() const { return receive_.unread(); }
     uint64_t send_limit() const { return send_.limit(); }
     uint64_t receive_limit() const { return receive_.limit(); }

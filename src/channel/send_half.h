@@ -47,6 +47,11 @@ class SendHalf {
     uint64_t max_message() const { return max_message_; }
     bool reserved() const { return flight_ && flight_->reserved; }
     bool idle() const { return !flight_; }
+    // Bytes that the send buffer would take now.
+    uint64_t room(const Core &c) const {
+        const uint64_t limit = buffer_limit(c), used = cost();
+        return state_ == SendState::kOpen && limit > used ? limit - used : 0;
+    }
     bool credit_returned() const { return return_seq_ > 0; }
 
     // -- The application -----------------------------------------------------------------

@@ -46,7 +46,7 @@ void fill_channel(const ChannelEntry &e, uint32_t type, plait_event &out) {
     out.token = e.token;
     switch (type) {
     case PLAIT_EVENT_READABLE: out.a = e.unread(); break;
-    case PLAIT_EVENT_WRITABLE: out.a = e.send_limit() - std::min(e.send_limit(), e.queued()); break;
+    case PLAIT_EVENT_WRITABLE: out.a = e.room(); break;
     case PLAIT_EVENT_FINISHED: out.a = e.stats().bytes_sent; break;
     case PLAIT_EVENT_STOPPED: out.a = e.end_code(); break;
     case PLAIT_EVENT_CHANNEL_CLOSED:
