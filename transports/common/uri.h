@@ -26,7 +26,7 @@ static inline bool uri_is(uri_text t, const char *word) {
 /* False if `uri` is not of this scheme. */
 static inline bool uri_split(const char *uri, const char *scheme, uri_parts *out) {
     size_t n = strlen(scheme);
-    if (strncmp(uri, scheme, n) != 0 || strncmp(uri + n, "://", 3) != 0) {
+    if (strlen(uri) < n + 3 || memcmp(uri, scheme, n) != 0 || memcmp(uri + n, "://", 3) != 0) {
         return false;
     }
     const char *place = uri + n + 3;
