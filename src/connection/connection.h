@@ -91,6 +91,10 @@ class Connection {
                         Time now);
     // The same INIT again: the cached RESP goes out again, also to another source address.
     void repeat_answer(const Arrival &from, Time now);
+    // It answered an INIT, in the first half of the time that the initiator has.
+    bool answered_lately(Time now) const {
+        return state_ == State::kAnswering && now + config_.handshake_timeout / 2 < handshake_deadline_;
+    }
     // Sends the pending INIT to this address, too (both dial at once).
     void redial_to(const Arrival &from, Time now);
     Status approve(Time now); // of a request, or of an XX responder

@@ -143,8 +143,11 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     if (!handshake_ || handshake_->complete())
         return;
     Status s = PLAIT_E_STATE;
-    if (header.type == wire::LongType::kResp && handshake_->role() == Role::kInitiator)
+    if (header.type == wire::LongType::kResp && handshake_->role() == Role::kInitiator) {
+        if (services_.hooks->yields(*this, now))
+            return;
         s = handshake_->on_resp(packet);
+    }
     else if (header.type == wire::LongType::kFin && handshake_->role() == Role::kResponder)
         s = handshake_->on_fin(packet);
     if (s == PLAIT_E_VERSION)

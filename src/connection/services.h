@@ -75,6 +75,9 @@ class NodeHooks {
     // The handshake is confirmed: the peer is who it says and is there. False: another connection
     // takes its place, and this one must not go on.
     virtual bool on_confirmed(Connection &connection, Time now) = 0;
+    // The peer answered this connection's INIT. True: the answer is dropped, as the attempt of the
+    // peer itself, which was answered, comes first (both dial at once).
+    virtual bool yields(const Connection &connection, Time now) = 0;
     // It wants to be drained (again).
     virtual void touch(uint32_t connection_slot) = 0;
     // A trace record, when somebody wants it (Tracer::on). States are those of the rooms below.

@@ -30,6 +30,7 @@ class Core final : public connection::NodeHooks,
 
     // NodeHooks
     bool on_confirmed(Connection &c, Time now) override;
+    bool yields(const Connection &c, Time now) override;
     void touch(uint32_t slot) override;
     void trace(const connection::TraceRecord &record) override;
     // DatagramSink, DriverQueue

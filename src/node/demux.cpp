@@ -123,27 +123,27 @@ bool Core::may_answer(const connection::Handshake &handshake, const Arrival &fro
     if (!handshake.peer_known())
         return accept.listening;
     const crypto::NodeId &peer = handshake.peer();
-    bool dialing = false, we_win = false;
+    bool dialing = false, ours_stands = false;
     uint32_t older = base::kNoSlot;
     for_each_to(peer, [&](uint32_t slot, Connection &c) {
         if (c.state() == State::kDialing && !c.established()) {
             dialing = true;
             // Both dial at once: the larger id is the initiator; its own INIT answers the other's.
             if (identity.id() > peer) {
-                we_win = true;
+                ours_stands = true;
                 c.redial_to(from, now);
             }
         } else if (c.state() == State::kAnswering) {
             older = slot;
         } else if (c.initiated() && c.role() == Role::kInitiator && !c.ended() &&
-                   c.stats().packets_received == 0 && identity.id() > peer) {
-            // It answered our INIT but has not heard us under the new keys yet: still "at once".
-            // What it needs is a packet of ours, not a second connection.
-            we_win = true;
+                   c.stats().packets_received == 0) {
+            // Our INIT was answered, but we have not been heard under the new keys. The peer holds
+            // that attempt and adopts it: what it needs is a packet of ours, not a second connection.
+            ours_stands = true;
             c.probe_all(false, now);
         }
     });
-    if (we_win)
+    if (ours_stands)
         return false;
     if (!dialing && (!accept.listening || !is_allowed(peer))) {
         s.counters.handshakes_refused++;
@@ -227,6 +227,17 @@ template <class F> void Core::for_each_to(const crypto::NodeId &peer, F &&f) {
         if (Connection &c = *s.connections[i].connection; c.peer() == peer)
             f(i, c);
     }
+}
+
+// Each may have answered the other: the one with the larger id before it dialed, this one before the
+// answer to its own INIT came. Were both to go on with their own, neither would have a peer.
+bool Core::yields(const Connection &c, Time now) {
+    bool answered = false;
+    if (c.peer_known() && identity.id() < c.peer())
+        for_each_to(c.peer(), [&](uint32_t, const Connection &other) {
+            answered = answered || other.answered_lately(now);
+        });
+    return answered;
 }
 
 bool Core::on_confirmed(Connection &c, Time now) {

@@ -73,6 +73,11 @@ void forwarding_attacker(World &w) {
     Pair p(w, {wire_of(2'500'000, w.rng().between(millis(10), millis(40)), 100'000)},
            some_setup(w.rng()), some_setup(w.rng()));
     p.connect();
+    // Long enough that round trips are known before, and that a move would be decided.
+    FlowPlan steady = message_plan(700, 700, 8, 900);
+    steady.there.interval = steady.back.interval = millis(10);
+    open_flow(w, *p.a, p.at_a, steady);
+    w.run_for(seconds(1));
     const plait_addr evil = w.new_address();
     SimEndpoint &at_z = *p.z->endpoints()[0], &at_a = *p.a->endpoints()[0];
     p.wires[0]->tap = [&](int from, Bytes b) {
@@ -85,7 +90,7 @@ void forwarding_attacker(World &w) {
             w.inject(at_a, p.wires[0]->address(1), b, millis(1));
     };
     open_mixed_load(p, kLoad);
-    for (int i = 0; i < 40 && !all_flows_over(w); i++) {
+    for (int i = 0; i < 55; i++) {
         w.run_for(millis(100));
         if (p.z->app().to(*p.a) && address_key(p.link_info(*p.z, 0).remote) == address_key(evil))
             w.fail("the attacker has become the path");
