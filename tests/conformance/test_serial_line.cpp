@@ -159,7 +159,7 @@ void test_rate_is_told_and_kept(void **state) {
 void test_queue_of_the_driver_is_short(void **state) {
     Line &l = line_of(state);
     Pair &p = l.pair;
-    Bytes data = pattern(1, 1400);
+    static const Bytes data = pattern(1, 1400); // a failing assertion jumps over destructors
     uint32_t sent = 1;
     uint64_t before = l.line.carried();
     uint64_t start = Host::now_us();
@@ -172,7 +172,8 @@ void test_queue_of_the_driver_is_short(void **state) {
     // Two datagrams in the driver and one behind them.
     assert_true(p.a->info().queued_bytes <= 4 * 1420);
     usleep(20000); // let the pty line carry what the driver was given
-    assert_true(l.line.carried() - before <= 2 * 1420 + meanwhile);
+    // One more than it may hold: on a busy machine it is refilled after `meanwhile` was measured.
+    assert_true(l.line.carried() - before <= 3 * 1420 + meanwhile);
 }
 
 // Opens and tells the status; the text must be there.
