@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one-time preparation of libsodium: it picks the implementations that suit this processor.
+// The one-time preparation of libsodium, which picks the implementations that suit this processor,
+// and of libcrypto where it is used.
 // Whoever creates a node calls it first; calling again, from any thread, is harmless.
 #pragma once
 

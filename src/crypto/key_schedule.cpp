@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/key_schedule.h"
 
+#include "crypto/aead.h"
 #include "crypto/blake2b.h"
 
 namespace plait::crypto {
@@ -15,15 +16,7 @@ std::array<uint8_t, 4> u32_be(uint32_t v) {
 
 } // namespace
 
-bool cipher_available(Cipher cipher) {
-    switch (cipher) {
-    case Cipher::kChaCha20Poly1305:
-        return true;
-    case Cipher::kAes256Gcm:
-        return crypto_aead_aes256gcm_is_available() != 0;
-    }
-    return false; // a number from the wire that is no cipher
-}
+bool cipher_available(Cipher cipher) { return aead_provider(cipher) != nullptr; }
 
 Root make_root(const Secret<32> &k1, const Secret<32> &k2, Bytes h) {
     Secret<64> key;

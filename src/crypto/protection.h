@@ -7,22 +7,21 @@
 // needed and kept in the worker's KeyCache; only a small epoch counter is stored per channel.
 #pragma once
 
-#include "crypto/key_schedule.h"
+#include "crypto/aead.h"
 #include "crypto/lru.h"
 
 #include <memory>
 
 namespace plait::crypto {
 
-inline constexpr size_t kTagLen = 16;
-
 class PacketKey {
   public:
     PacketKey() = default; // no key; using it is a broken invariant
     // The cipher must be available.
     PacketKey(const Root &root, const PacketKeySpec &spec);
-    // With a key and iv of one's own: for known answers in tests.
-    PacketKey(Cipher cipher, const Secret<kPacketKeyLen> &key, const Secret<kPacketIvLen> &iv);
+    // With a key and iv of one's own, and perhaps a library: for known answers in tests.
+    PacketKey(Cipher cipher, const Secret<kPacketKeyLen> &key, const Secret<kPacketIvLen> &iv,
+              const AeadProvider *provider = nullptr);
     PacketKey(const PacketKey &) = delete;
     PacketKey &operator=(const PacketKey &) = delete;
     ~PacketKey() { wipe(); }
@@ -35,17 +34,13 @@ class PacketKey {
   private:
     friend void seal(const PacketKey &, LinkNumber, PacketNumber, Bytes, Bytes, uint8_t *);
     friend Status open(const PacketKey &, LinkNumber, PacketNumber, Bytes, MutBytes);
-    struct Nonce {
-        uint8_t b[kPacketIvLen];
-    };
-    static constexpr size_t kContextLen = 512; // libsodium's precomputed AES-256-GCM state
-    void set(Cipher cipher, const Secret<kPacketKeyLen> &key);
-    Nonce nonce(LinkNumber link, PacketNumber pn) const;
+    void set(Cipher cipher, const Secret<kPacketKeyLen> &key, const AeadProvider *provider);
+    AeadNonce nonce(LinkNumber link, PacketNumber pn) const;
 
-    alignas(16) uint8_t context_[kContextLen]{}; // of ChaCha20-Poly1305: the key, 32 bytes
+    AeadContext context_;
+    const AeadProvider *provider_ = nullptr; // nullptr: no key
     Secret<kPacketIvLen> iv_;
     Cipher cipher_ = Cipher::kChaCha20Poly1305;
-    bool set_ = false;
 };
 
 // Writes ciphertext ‖ tag, plaintext.size() + kTagLen bytes, to `out`, which is either the

@@ -2,6 +2,8 @@
 #include "crypto/protection.h"
 #include "support.h"
 
+#include <algorithm>
+
 using namespace plait;
 using namespace plait::crypto;
 using namespace plait::test;
@@ -189,6 +191,47 @@ void test_header_mask_known_key_gives_siphash_answer(void **) {
         "74555d4c6d99b0886504672f49d01a0b");
 }
 
+// Every library's packets are those of every other, and each opens them.
+void test_providers_seal_alike_and_open_each_others(void **) {
+    SeededEntropy random(7);
+    for (const Cipher cipher : kBoth)
+        for (const AeadProvider *one : aead_providers())
+            for (const AeadProvider *other : aead_providers()) {
+                if (!one->available(cipher) || !other->available(cipher))
+                    continue;
+                Secret<kPacketKeyLen> secret;
+                Secret<kPacketIvLen> iv;
+                random.fill(secret.mut_bytes());
+                random.fill(iv.mut_bytes());
+                const PacketKey a(cipher, secret, iv, one), z(cipher, secret, iv, other);
+                for (size_t n = 0; n < 1500; n += n < 300 ? 1 : 41) {
+                    Packet text(n), aad(n % 25);
+                    random.fill(text);
+                    random.fill(aad);
+                    const LinkNumber link{static_cast<uint32_t>(n)};
+                    Packet place = sealed(a, link, PacketNumber{n}, aad, text);
+                    assert_true(place == sealed(z, link, PacketNumber{n}, aad, text));
+                    Packet forged = place;
+                    forged[n] = static_cast<uint8_t>(forged[n] ^ 1);
+                    assert_int_equal(open(z, link, PacketNumber{n}, aad, forged), PLAIT_E_AUTH);
+                    assert_true(std::all_of(forged.begin(), forged.end() - kTagLen,
+                                            [](uint8_t b) { return b == 0; }));
+                    assert_int_equal(open(z, link, PacketNumber{n}, aad, place), PLAIT_OK);
+                    assert_true(std::equal(text.begin(), text.end(), place.begin()));
+                }
+            }
+}
+
+// Keys of the cache change cipher and library in the same place.
+void test_packet_key_reset_after_wipe_takes_a_key(void **) {
+    PacketKey key(known_root(), {ChannelNumber{1}});
+    key.wipe();
+    const PacketKeySpec spec{ChannelNumber{2}, Role::kResponder, Cipher::kChaCha20Poly1305, 1};
+    key.reset(known_root(), spec);
+    assert_true(sealed(key, {}, {}, {}, counting(5)) ==
+                sealed(PacketKey(known_root(), spec), {}, {}, {}, counting(5)));
+}
+
 } // namespace
 
 int main() {
@@ -201,6 +244,8 @@ int main() {
         cmocka_unit_test(test_open_cut_packet_is_refused),
         cmocka_unit_test(test_open_other_link_number_or_key_is_refused),
         cmocka_unit_test(test_packet_key_reset_takes_the_other_key),
+        cmocka_unit_test(test_providers_seal_alike_and_open_each_others),
+        cmocka_unit_test(test_packet_key_reset_after_wipe_takes_a_key),
         cmocka_unit_test(test_seal_batch_equals_single_seals),
         cmocka_unit_test(test_header_mask_known_key_gives_siphash_answer),
     };
