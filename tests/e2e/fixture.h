@@ -45,11 +45,15 @@ inline Fixture &fixture(void **state) {
 }
 
 // Says goodbye: the far side must have got the whole file.
+inline void expect_whole(Near &near, Far &far, uint64_t timeout_ms) {
+    assert_true(near.run_until([&] { return near.finished; }, timeout_ms));
+    assert_int_equal(plait_connection_close(near.node(), near.peer(), 0, "done"), PLAIT_OK);
+    assert_true(near.run_until([&] { return near.closed; }, 5000));
+    assert_int_equal(far.wait(5000), 0);
+}
+
 inline void expect_whole(Fixture &f, uint64_t timeout_ms) {
-    assert_true(f.near->run_until([&] { return f.near->finished; }, timeout_ms));
-    assert_int_equal(plait_connection_close(f.near->node(), f.near->peer(), 0, "done"), PLAIT_OK);
-    assert_true(f.near->run_until([&] { return f.near->closed; }, 5000));
-    assert_int_equal(f.far.wait(5000), 0);
+    expect_whole(*f.near, f.far, timeout_ms);
 }
 
 #define E2E_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
