@@ -93,7 +93,8 @@ class Connection {
     void repeat_answer(const Arrival &from, Time now);
     // It answered an INIT, in the first half of the time that the initiator has.
     bool answered_lately(Time now) const {
-        return state_ == State::kAnswering && now + config_.handshake_timeout / 2 < handshake_deadline_;
+        return state_ == State::kAnswering &&
+               now + config_.handshake_timeout / 2 < handshake_deadline_;
     }
     // Sends the pending INIT to this address, too (both dial at once).
     void redial_to(const Arrival &from, Time now);

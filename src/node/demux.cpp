@@ -138,7 +138,7 @@ bool Core::may_answer(const connection::Handshake &handshake, const Arrival &fro
         } else if (c.initiated() && c.role() == Role::kInitiator && !c.ended() &&
                    c.stats().packets_received == 0) {
             // Our INIT was answered, but we have not been heard under the new keys. The peer holds
-            // that attempt and adopts it: what it needs is a packet of ours, not a second connection.
+            // that attempt and adopts it: it needs a packet of ours, not a second connection.
             ours_stands = true;
             c.probe_all(false, now);
         }
@@ -229,8 +229,8 @@ template <class F> void Core::for_each_to(const crypto::NodeId &peer, F &&f) {
     }
 }
 
-// Each may have answered the other: the one with the larger id before it dialed, this one before the
-// answer to its own INIT came. Were both to go on with their own, neither would have a peer.
+// Each may have answered the other: the one with the larger id before it dialed, this one before
+// the answer to its own INIT came. Were both to go on with their own, neither would have a peer.
 bool Core::yields(const Connection &c, Time now) {
     bool answered = false;
     if (c.peer_known() && identity.id() < c.peer())
