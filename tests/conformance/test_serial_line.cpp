@@ -159,7 +159,7 @@ void test_rate_is_told_and_kept(void **state) {
 void test_queue_of_the_driver_is_short(void **state) {
     Line &l = line_of(state);
     Pair &p = l.pair;
-    static const Bytes data = pattern(1, 1400); // a failing assertion jumps over destructors
+    static Bytes data = pattern(1, 1400); // a failing assertion jumps over destructors
     uint32_t sent = 1;
     uint64_t before = l.line.carried();
     uint64_t start = Host::now_us();
