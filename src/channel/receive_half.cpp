@@ -131,8 +131,11 @@ Result<size_t> ReceiveHalf::read(Core &c, MutBytes to, ReadInfo *info) {
 Result<size_t> ReceiveHalf::peek(Core &c, std::span<Bytes> slices, ReadInfo *info) {
     if (info)
         *info = {};
-    if (const Status s = may_read(c, info); s != PLAIT_OK)
+    if (const Status s = may_read(c, info); s != PLAIT_OK) {
+        if (s == PLAIT_E_END)
+            report(info, false);
         return Error{s};
+    }
     Item it;
     if (!item(c, it))
         return Error{PLAIT_E_AGAIN};
