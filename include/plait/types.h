@@ -109,7 +109,10 @@ enum {
     PLAIT_EVENT_ENDPOINT_CLOSED = 31,
     /** An application endpoint has datagrams to send: plait_endpoint_take until it returns
      *  PLAIT_E_AGAIN. a: the endpoint; b: bytes waiting. */
-    PLAIT_EVENT_ENDPOINT_OUTPUT = 32
+    PLAIT_EVENT_ENDPOINT_OUTPUT = 32,
+    /** A member of an endpoint that stands for several ("udp://" and a star) is open. a: the new
+     *  endpoint; b: the one that it belongs to. token: of that one. */
+    PLAIT_EVENT_ENDPOINT_OPENED = 33
 };
 
 /** Something that has happened. */

@@ -244,6 +244,12 @@ Status Node::release_endpoint(uint64_t endpoint) {
     return PLAIT_OK;
 }
 
+void Node::endpoint_opened(EndpointIndex index) {
+    Core &c = *core_;
+    c.s.events.raise(c.s.endpoints[index.v].events, Source::kEndpoint, index.v,
+                     PLAIT_EVENT_ENDPOINT_OPENED);
+}
+
 void Node::endpoint_output(EndpointIndex index) {
     Core &c = *core_;
     c.s.events.raise(c.s.endpoints[index.v].events, Source::kEndpoint, index.v,

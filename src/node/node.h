@@ -63,6 +63,8 @@ class Node {
     // handle is released at once); otherwise a CLOSED event for the endpoint follows.
     void endpoint_gone(EndpointIndex index, Status why, Time now);
     Status release_endpoint(uint64_t endpoint);
+    // It was opened without the application's doing: event ENDPOINT_OPENED.
+    void endpoint_opened(EndpointIndex index);
     // An application endpoint has datagrams to take: event ENDPOINT_OUTPUT.
     void endpoint_output(EndpointIndex index);
 
