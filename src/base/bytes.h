@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,11 +30,43 @@ constexpr size_t varint_size(uint64_t v) {
     return v < 0x40 ? 1 : v < 0x4000 ? 2 : v < 0x40000000 ? 4 : 8;
 }
 
+// Whole words where the size is that of one: every packet passes here several times.
+template <class Word> Word swap_be(Word v) {
+    if constexpr (std::endian::native == std::endian::big || sizeof v == 1)
+        return v;
+    else if constexpr (sizeof v == 2)
+        return __builtin_bswap16(v);
+    else if constexpr (sizeof v == 4)
+        return __builtin_bswap32(v);
+    else
+        return __builtin_bswap64(v);
+}
+template <class Word> void store_word(uint8_t *to, uint64_t v) {
+    const Word w = swap_be(static_cast<Word>(v));
+    std::memcpy(to, &w, sizeof w);
+}
+template <class Word> uint64_t load_word(const uint8_t *from) {
+    Word w;
+    std::memcpy(&w, from, sizeof w);
+    return swap_be(w);
+}
 inline void store_be(uint8_t *to, uint64_t v, size_t n) {
+    switch (n) {
+    case 8: return store_word<uint64_t>(to, v);
+    case 4: return store_word<uint32_t>(to, v);
+    case 2: return store_word<uint16_t>(to, v);
+    case 1: return store_word<uint8_t>(to, v);
+    }
     for (size_t i = n; i-- > 0; v >>= 8)
         to[i] = static_cast<uint8_t>(v);
 }
 inline uint64_t load_be(const uint8_t *from, size_t n) {
+    switch (n) {
+    case 8: return load_word<uint64_t>(from);
+    case 4: return load_word<uint32_t>(from);
+    case 2: return load_word<uint16_t>(from);
+    case 1: return load_word<uint8_t>(from);
+    }
     uint64_t v = 0;
     for (size_t i = 0; i < n; i++)
         v = v << 8 | from[i];

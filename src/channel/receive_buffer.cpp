@@ -31,7 +31,8 @@ void ReceiveBuffer::put(Block &b, uint64_t at, Bytes bytes, Pools &pools) {
         held_ += kBlock - b.size;
         b = {full, 0, static_cast<uint16_t>(kBlock)};
     }
-    std::memcpy(b.data + (at - b.base), bytes.data(), bytes.size());
+    // Not memcpy: knowing the bound the compiler puts `rep movs` here, which is half as fast.
+    std::memmove(b.data + (at - b.base), bytes.data(), bytes.size());
 }
 
 void ReceiveBuffer::write(uint64_t offset, Bytes bytes, uint64_t lowest, Pools &pools) {

@@ -283,8 +283,16 @@ class Connection {
     Status on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time now);
     void settle(LinkEntry &link, Time now);
     void trace_recovery(const LinkEntry &link, Time now);
-    void settle_data(const recovery::SentPacket &p, Time now);
-    void settle_acked(const recovery::SentPacket &p, Time now);
+    struct AckedRun { // see add_acked()
+        uint32_t channel = base::kNoSlot; // its number; none: the run is empty
+        uint32_t key_of = base::kNoSlot;  // the channel and epoch last looked at
+        uint8_t epoch = 0;
+        bool fin = false;
+        uint64_t start = 0, end = 0;
+    };
+    void add_acked(const recovery::SentPacket &p, AckedRun &run, Time now);
+    void end_acked(AckedRun &run, Time now);
+    void settle_acked(const recovery::SentPacket &p, AckedRun &run, Time now);
     void settle_lost(const recovery::SentPacket &p, bool reinject, Time now);
     void control_acked(const ControlItem &item, Time now);
     void control_lost(const ControlItem &item, Time now);

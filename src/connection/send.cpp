@@ -16,6 +16,7 @@ constexpr Duration kMaxChallengeGap = base::seconds(1);
 // connections that do little more than exist.
 constexpr uint64_t kWorthSearching = 16 << 10;
 constexpr size_t kUrgentMessage = 2048; // bytes: a message channel with less than this waiting
+constexpr size_t kAskBudgetEvery = 16;  // packets of a burst
 constexpr size_t kBurst = 64; // packets of one channel on one link before others get a turn
 } // namespace
 
@@ -138,11 +139,15 @@ void Connection::send_probes(LinkEntry &link, Time now) {
 // -- acknowledgements
 
 void Connection::add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now) {
-    LinkEntry *fastest = fastest_link();
+    LinkEntry *fastest = nullptr;
+    bool looked = false;
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &of = link_at(i);
         if (!of.exists() || !of.received.ack_pending())
             continue;
+        if (!looked)
+            fastest = fastest_link();
+        looked = true;
         if (&of == &carrier || &carrier == fastest || !fastest) {
             packet.add_ack(of, now);
             if (&of == &carrier)
@@ -378,15 +383,22 @@ bool Connection::write_item(PacketBuilder &packet, const ControlItem &item) {
 
 // Some packets of one channel on one link. False if nothing was sent.
 bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
-    EndpointEntry &endpoint = endpoint_of(link);
+    const EndpointEntry &endpoint = endpoint_of(link);
     bool any = false;
+    uint64_t allowed = 0, window = 0; // as last asked for; what was sent since is taken off
     for (size_t n = 0; n < kBurst && entry.attached; n++) {
         if (!entry.pending_control() && !entry.has_data(now))
             break;
-        if (n > 0 && !can_send(link, now))
+        if (n > 0 && (!endpoint.can_send() || (allowed == 0 && !can_send(link, now))))
             break;
-        const size_t before = endpoint.counters.bytes_sent;
-        PacketBuilder packet(*this, link, entry, link.packet_size(endpoint));
+        const size_t size = link.packet_size(endpoint);
+        if (allowed == 0) {
+            window = link.recovery->window_left();
+            allowed = endpoint.info.rate > 0 ? 0 // a line's queue is looked at each time
+                                             : std::min<uint64_t>(link.recovery->send_budget(now),
+                                                                  kAskBudgetEvery * size);
+        }
+        PacketBuilder packet(*this, link, entry, size);
         add_acks(packet, link, now);
         packet.add_channel_control(entry);
         const bool data = packet.add_data(now);
@@ -399,15 +411,17 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
         }
         // The last packet for now: a quick answer lets the sender go on, or know that all arrived.
         const bool more = entry.has_data(now) || entry.pending_control();
-        if (data && (!more || link.recovery->window_left() < 2 * link.packet_size(endpoint)))
+        if (data && (!more || window < 2 * size))
             packet.ask_ack_now();
-        const size_t size_before = stats_.bytes_sent;
+        const uint64_t before = stats_.bytes_sent;
         packet.finish(now);
-        (void)before;
+        const uint64_t sent = stats_.bytes_sent - before;
+        allowed -= std::min(allowed, sent);
+        window -= std::min(window, sent);
         any = true;
         if (link.probes_owed > 0)
             link.probes_owed--;
-        order_.charge(entry, stats_.bytes_sent - size_before);
+        order_.charge(entry, sent);
     }
     harvest(entry, now);
     return any;

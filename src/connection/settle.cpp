@@ -36,11 +36,13 @@ Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time n
 // Passes the outcome on to channels and control. Nothing in here may touch the outcome again.
 void Connection::settle(LinkEntry &link, Time now) {
     recovery::Outcome &out = services_.outcome;
+    AckedRun run;
     for (const recovery::SentPacket &p : out.acked)
-        settle_acked(p, now);
+        settle_acked(p, run, now);
     for (const recovery::SentPacket &p : out.late_acked)
         if (p.channel_slot != base::kNoSlot && p.kind & kKindData)
-            settle_data(p, now);
+            add_acked(p, run, now);
+    end_acked(run, now);
     for (const recovery::SentPacket &p : out.lost)
         settle_lost(p, false, now);
     stats_.packets_lost += out.lost.size();
@@ -59,21 +61,43 @@ void Connection::trace_recovery(const LinkEntry &link, Time now) {
                             static_cast<uint64_t>(k.srtt.us), k.pacing_rate});
 }
 
-void Connection::settle_data(const recovery::SentPacket &p, Time now) {
-    if (ChannelEntry *e = find_channel({p.channel_slot})) {
-        e->on_acked(p.offset, p.length, p.kind & kKindFin);
-        harvest(*e, now);
+// DATA of several packets in a row is one piece to its channel, and one look at the channel.
+void Connection::add_acked(const recovery::SentPacket &p, AckedRun &run, Time now) {
+    if (run.channel != p.channel_slot || run.end != p.offset || run.fin) {
+        end_acked(run, now);
+        run.channel = p.channel_slot;
+        run.start = p.offset;
     }
+    run.end = p.offset + p.length;
+    run.fin = p.kind & kKindFin;
 }
 
-void Connection::settle_acked(const recovery::SentPacket &p, Time now) {
+void Connection::end_acked(AckedRun &run, Time now) {
+    if (run.channel == base::kNoSlot)
+        return;
+    if (ChannelEntry *e = find_channel({run.channel})) {
+        e->on_acked(run.start, run.end - run.start, run.fin);
+        harvest(*e, now);
+    }
+    run.channel = base::kNoSlot;
+}
+
+void Connection::settle_acked(const recovery::SentPacket &p, AckedRun &run, Time now) {
     // Any packet of an epoch will do, with data or without: the peer has its key.
-    if (ChannelEntry *e = find_channel({p.channel_slot}))
-        if (((p.kind & kKindEpoch) >> kKindEpochShift) == (e->send_epoch.number & 3))
-            e->send_epoch.acked = true;
-    log_.take(p.cookie, [&](const ControlItem &item) { control_acked(item, now); });
+    const uint8_t epoch = p.kind & kKindEpoch;
+    if (run.key_of != p.channel_slot || run.epoch != epoch) {
+        if (ChannelEntry *e = find_channel({p.channel_slot}))
+            if ((epoch >> kKindEpochShift) == (e->send_epoch.number & 3))
+                e->send_epoch.acked = true;
+        run.key_of = p.channel_slot;
+        run.epoch = epoch;
+    }
+    if (p.cookie != ControlLog::kNone) {
+        end_acked(run, now); // what follows may end the channel
+        log_.take(p.cookie, [&](const ControlItem &item) { control_acked(item, now); });
+    }
     if (p.kind & kKindData)
-        settle_data(p, now);
+        add_acked(p, run, now);
 }
 
 void Connection::settle_lost(const recovery::SentPacket &p, bool reinject, Time now) {

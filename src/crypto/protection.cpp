@@ -41,12 +41,9 @@ void PacketKey::wipe() {
 
 AeadNonce PacketKey::nonce(LinkNumber link, PacketNumber pn) const {
     PLAIT_ASSERT(provider_);
-    uint8_t position[kPacketIvLen];
-    base::store_be(position, link.v, 4);
-    base::store_be(position + 4, pn.v, 8);
     AeadNonce out;
-    for (size_t i = 0; i < kPacketIvLen; i++)
-        out.b[i] = static_cast<uint8_t>(iv_.data()[i] ^ position[i]);
+    base::store_be(out.b, base::load_be(iv_.data(), 4) ^ link.v, 4);
+    base::store_be(out.b + 4, base::load_be(iv_.data() + 4, 8) ^ pn.v, 8);
     return out;
 }
 

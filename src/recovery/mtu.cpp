@@ -88,9 +88,16 @@ void MtuSearch::on_probe_lost(size_t size, Time now) {
         finish(now);
 }
 
+// Of what size packets are that the next step down would do without.
+uint32_t MtuSearch::step_down() const {
+    return mtu_ > base_ ? base_ : std::max(mtu_ / 2, kLeast);
+}
+
 void MtuSearch::on_acked(size_t size, Time sent) {
-    if (size <= base_)
+    if (size <= step_down()) {
+        small_acked_ = std::max(small_acked_, sent);
         return;
+    }
     large_acked_ = std::max(large_acked_, sent);
     large_lost_ = 0;
 }
@@ -108,12 +115,15 @@ bool MtuSearch::fall_back(uint32_t failed) {
 }
 
 // RFC 8899 section 4.3. Loss in a burst is congestion; what tells a black hole is that nothing
-// large that was sent later came through.
+// large that was sent later came through. The base is given up only if something small did: without
+// that it is an outage, and timeouts are told apart by on_timeout().
 bool MtuSearch::on_lost(size_t size, Time sent) {
-    if (size <= base_ || sent <= large_acked_)
+    if (size <= step_down() || sent <= large_acked_ || (mtu_ <= base_ && sent > small_acked_))
+        return false;
+    if (++large_lost_ < kBlackHoleLosses)
         return false;
     // What passed a while ago does not any more: search below it, and not above for a while.
-    return ++large_lost_ >= kBlackHoleLosses && fall_back(mtu_);
+    return mtu_ > base_ ? fall_back(mtu_) : lower_base();
 }
 
 bool MtuSearch::on_timeout(uint32_t pto_count) {
@@ -128,6 +138,7 @@ bool MtuSearch::lower_base() {
     if (fixed_ || mtu_ <= kLeast)
         return false;
     mtu_ = base_ = std::max(mtu_ / 2, kLeast);
+    large_lost_ = 0;
     in_flight_ = 0;
     tries_ = 0;
     complete_ = false;
@@ -153,7 +164,7 @@ void MtuSearch::reset() {
     failed_ = in_flight_ = 0;
     tries_ = large_lost_ = 0;
     complete_ = false;
-    large_acked_ = {};
+    large_acked_ = small_acked_ = {};
 }
 
 } // namespace plait::recovery

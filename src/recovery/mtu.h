@@ -45,7 +45,7 @@ class MtuSearch {
 
     // Ordinary packets, for finding out that large ones vanish while small ones arrive.
     void on_acked(size_t size, Time sent);
-    // True if the loss made it fall back to the base.
+    // True if the loss made it fall back to the base, or below.
     bool on_lost(size_t size, Time sent);
     bool on_timeout(uint32_t pto_count);
     // The transport takes no more than `limit` now (a report, or EMSGSIZE for limit + 1).
@@ -58,6 +58,7 @@ class MtuSearch {
     void finish(Time now);
     bool fall_back(uint32_t failed);
     bool lower_base();
+    uint32_t step_down() const;
 
     uint32_t base_, limit_, mtu_;
     uint32_t wanted_base_;   // as configured; base_ is less where not even that passes
@@ -67,7 +68,8 @@ class MtuSearch {
     uint8_t large_lost_ = 0;
     bool fixed_, complete_ = false;
     Time raise_at_;
-    Time large_acked_; // send time of the newest acknowledged packet above the base
+    // Send times of the newest acknowledged packets: of more than the next step down, and of less.
+    Time large_acked_, small_acked_;
 };
 
 } // namespace plait::recovery

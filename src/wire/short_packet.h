@@ -22,7 +22,9 @@ inline constexpr size_t kTagSize = 16;
 inline constexpr size_t kMaxCidSize = 8;
 inline constexpr size_t kMaxShortHeader = 1 + kMaxCidSize + 4 + 4;
 // The shortest datagram that can be a short packet with an id of `cid_size` bytes.
-constexpr size_t min_short_packet(size_t cid_size) { return 1 + cid_size + 1 + 1 + kTagSize; }
+constexpr size_t min_short_packet(size_t cid_size) {
+    return 1 + cid_size + 1 + 1 + kTagSize;
+}
 
 inline constexpr uint8_t kLongBit = 0x80;
 inline constexpr uint8_t kReservedBit = 0x40;
@@ -46,7 +48,7 @@ struct Cid {
 };
 
 struct ShortHeader {
-    uint8_t epoch = 0;      // 0..3
+    uint8_t epoch = 0; // 0..3
     bool generation = false;
     bool ack_now = false;
     bool reserved = false; // checked after the AEAD
@@ -58,7 +60,9 @@ struct ShortHeader {
 
 using HeaderMask = std::array<uint8_t, 16>; // 9 bytes are used
 
-constexpr size_t channel_size(ChannelNumber c) { return base::varint_size(c.v); }
+constexpr size_t channel_size(ChannelNumber c) {
+    return base::varint_size(c.v);
+}
 
 // How many bytes a packet number needs so that a peer that has acknowledged `largest_acked`
 // (or nothing: has_acked false) can tell it (RFC 9000 appendix A.2).
@@ -91,38 +95,45 @@ inline size_t write_short_header(uint8_t *out, const ShortHeader &h, const Cid &
     return at + h.pn_size;
 }
 
-// Masks the header of a sealed packet in place.
+// What of the eight bytes after the connection id is header, `n` bytes (2 to 8) of it.
+constexpr uint64_t header_bits(size_t n) {
+    return n < 8 ? ~(~uint64_t{0} >> 8 * n) : ~uint64_t{0};
+}
+
+// Masks the header of a sealed packet in place. The tag stands behind it, so that eight bytes after
+// the connection id are the packet's in any case.
 inline void mask_short_header(uint8_t *packet, size_t cid_size, size_t header_size,
                               const HeaderMask &m) {
+    uint8_t *const rest = packet + 1 + cid_size;
     packet[0] ^= m[0] & 0x7f;
-    for (size_t i = 1 + cid_size, k = 1; i < header_size; i++, k++)
-        packet[i] ^= m[k];
+    const uint64_t mask = base::load_be(&m[1], 8) & header_bits(header_size - 1 - cid_size);
+    base::store_be(rest, base::load_be(rest, 8) ^ mask, 8);
 }
 
 // Unmasks the header in place and reads it. Fails with PLAIT_E_MALFORMED on a packet that is too
-// short or whose channel has an impossible length (then part of the header stays unmasked).
+// short or whose channel has an impossible length (then part of the header stays masked).
 inline Result<ShortHeader> unmask_short_header(MutBytes packet, size_t cid_size,
                                                const HeaderMask &m) {
     if (packet.size() < min_short_packet(cid_size))
         return Error{PLAIT_E_MALFORMED};
     uint8_t *const p = packet.data();
-    p[0] ^= m[0] & 0x7f;
-    ShortHeader h;
-    h.reserved = p[0] & kReservedBit;
-    h.epoch = p[0] >> 4 & 3;
-    h.generation = p[0] & kGenerationBit;
-    h.ack_now = p[0] & kAckNowBit;
-    h.pn_size = static_cast<uint8_t>((p[0] & 3) + 1);
-    size_t at = 1 + cid_size;
-    const size_t channel_bytes = size_t{1} << ((p[at] ^ m[1]) >> 6);
-    const size_t size = at + channel_bytes + h.pn_size;
+    const uint8_t first = p[0] ^= m[0] & 0x7f;
+    uint8_t *const rest = p + 1 + cid_size;
+    const uint64_t masked = base::load_be(rest, 8), mask = base::load_be(&m[1], 8);
+    const uint64_t word = masked ^ mask; // channel ‖ packet number ‖ other things
+    const size_t channel_bytes = size_t{1} << (word >> 62);
+    const size_t pn_size = (first & 3u) + 1u, size = 1 + cid_size + channel_bytes + pn_size;
     if (channel_bytes > 4 || packet.size() < size + kTagSize)
         return Error{PLAIT_E_MALFORMED};
-    for (size_t k = 1; at < size; at++, k++)
-        p[at] ^= m[k];
-    base::Reader r({p + 1 + cid_size, size - 1 - cid_size});
-    h.channel = ChannelNumber{static_cast<uint32_t>(r.varint())};
-    h.truncated_pn = base::load_be(r.at(), h.pn_size);
+    base::store_be(rest, masked ^ (mask & header_bits(channel_bytes + pn_size)), 8);
+    ShortHeader h;
+    h.reserved = first & kReservedBit;
+    h.epoch = first >> 4 & 3;
+    h.generation = first & kGenerationBit;
+    h.ack_now = first & kAckNowBit;
+    h.channel = ChannelNumber{static_cast<uint32_t>(word << 2 >> (66 - 8 * channel_bytes))};
+    h.truncated_pn = word << 8 * channel_bytes >> (64 - 8 * pn_size);
+    h.pn_size = static_cast<uint8_t>(pn_size);
     h.size = static_cast<uint8_t>(size);
     return h;
 }

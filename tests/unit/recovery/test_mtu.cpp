@@ -109,6 +109,20 @@ CHECKED_TEST(test_mtu_black_hole_falls_back_and_congestion_does_not) {
     return true;
 }
 
+CHECKED_TEST(test_mtu_base_is_lowered_when_only_small_packets_pass) {
+    MtuSearch mtu({1200, 1472, false});
+    mtu.on_acked(1200, Time{1});
+    for (uint32_t i = 0; i < 50; i++)
+        CHECK(!mtu.on_lost(1200, Time{100 + i})); // an outage: nothing small passed either
+    mtu.on_acked(60, Time{200});
+    for (uint32_t i = 1; i < MtuSearch::kBlackHoleLosses; i++)
+        CHECK(!mtu.on_lost(1200, Time{150 + i}));
+    CHECK(mtu.on_lost(1200, Time{160}));
+    CHECK(mtu.mtu() == 600);
+    CHECK(search(mtu, 1472, Time{2}).found == 1472);
+    return true;
+}
+
 CHECKED_TEST(test_mtu_three_timeouts_fall_back) {
     MtuSearch mtu({1200, 1472, false});
     search(mtu, 1472, Time{1});
@@ -140,6 +154,7 @@ int main() {
         cmocka_unit_test(test_mtu_size_is_given_up_after_three_probes),
         cmocka_unit_test(test_mtu_is_probed_again_after_ten_minutes),
         cmocka_unit_test(test_mtu_black_hole_falls_back_and_congestion_does_not),
+        cmocka_unit_test(test_mtu_base_is_lowered_when_only_small_packets_pass),
         cmocka_unit_test(test_mtu_three_timeouts_fall_back),
         cmocka_unit_test(test_mtu_reported_limit_takes_effect_at_once),
     };
