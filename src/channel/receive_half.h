@@ -157,7 +157,8 @@ class ReceiveHalf {
     void note_end(Core &c);
     void raise_limit(Core &c, bool force);
     void raise_for_message(Core &c);
-    void widen(Core &c);
+    uint64_t above_gap() const;
+    void widen(Core &c, uint64_t held);
     void give_credit(Core &c, uint64_t keep);
 
     uint64_t read_ = 0, highest_ = 0, limit_;

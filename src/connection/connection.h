@@ -304,18 +304,20 @@ class Connection {
     void send_validation(LinkEntry &link, Time now);
     void send_probes(LinkEntry &link, Time now);
     void send_acks(Time now);
-    bool send_some(ChannelEntry &entry, LinkEntry &link, Time now);
+    bool send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes, Time now);
     void add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now);
     void add_pending_control(PacketBuilder &packet);
     bool write_item(PacketBuilder &packet, const ControlItem &item);
-    LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now);
     bool can_send(LinkEntry &link, Time now);
-    Duration forward_delay(const LinkEntry &link) const;
-    Duration time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time now);
     LinkEntry *fastest_link();
     LinkEntry *ack_way(LinkEntry &of);
     size_t room_on(LinkEntry &link);
     void advance_epoch(ChannelEntry &entry);
+
+    // schedule.cpp
+    LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now, uint64_t &bytes);
+    const LinkEntry *delay_reference() const;
+    link::Way way_of(LinkEntry &link, const LinkEntry *reference, Time now);
 
     // close.cpp
     void send_close(Time now);

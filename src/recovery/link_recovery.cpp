@@ -102,8 +102,13 @@ bool LinkRecovery::use_other() const {
     return other_.pto({}) > rtt_.pto({});
 }
 
+// Of the feedback that there is: where all ACKs come back over another link, theirs.
 const RttEstimator &LinkRecovery::rtt() const {
-    return rtt_.has_sample() || !other_.has_sample() ? rtt_ : other_;
+    if (!other_.has_sample())
+        return rtt_;
+    const bool own =
+        rtt_.has_sample() && rtt_.last_sample_time() + rtt_.srtt() * 4 >= other_.last_sample_time();
+    return own ? rtt_ : other_;
 }
 
 Duration LinkRecovery::pto() const {
@@ -194,6 +199,7 @@ Status LinkRecovery::on_ack(const AckInfo &ack, Time now, Outcome &out) {
         return status;
     if (!out.anything_acked())
         return PLAIT_OK;
+    last_acked_ = now;
     take_samples(ack, now, out);
     for (const SentPacket &p : out.acked) {
         if (p.has(SentPacket::kMtuProbe))

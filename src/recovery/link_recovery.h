@@ -129,6 +129,8 @@ class LinkRecovery {
 
     // --- what is known ---
     uint32_t pto_count() const { return pto_count_; }
+    // A packet sent here was newly acknowledged then or later.
+    bool answered_since(Time t) const { return last_acked_ != Time{} && last_acked_ >= t; }
     uint64_t bytes_in_flight() const { return ledger_.bytes_in_flight(); }
     Duration pto() const; // without backoff
     const RttEstimator &rtt() const;
@@ -169,7 +171,7 @@ class LinkRecovery {
     LinkStats stats_;
     Duration max_ack_delay_;
     Time last_sent_; // the newest in-flight packet
-    Time last_pto_;
+    Time last_pto_, last_acked_;
     Time window_full_; // when the window last stopped the sender
     Time path_since_;  // packets sent earlier say nothing of this path
     uint64_t ecn_ce_ = 0;

@@ -175,6 +175,8 @@ struct Aggregate {
 
 void aggregation(Table &t) {
     const Aggregate rows[] = {
+        {"20/20 alone", {{20, 20}}, 97.5, 96.5},
+        {"50/10 alone", {{50, 10}}, 97.5, 96.5},
         {"20/20 + 20/20", {{20, 20}, {20, 20}}, 97.5, 96.5},
         {"50/10 + 10/60", {{50, 10}, {10, 60}}, 97, 95.5},
         {"20/10 + 5/50", {{20, 10}, {5, 50}}, 97.5, 97},
@@ -195,6 +197,12 @@ void aggregation(Table &t) {
                    }});
         }
     const std::vector<LinkPlan> equal{{20, 20}, {20, 20}}, unequal{{50, 10}, {10, 60}};
+    t.run({"20/20 alone, 1 % loss, 10 to 40 s", Sense::kAtLeast, 94, "%", [&](uint64_t seed) {
+               return share_between(seed, {{20, 20}}, 1, 0.01, seconds(10), seconds(40));
+           }});
+    t.run({"50/10 alone, queue 0.1 BDP, 10 to 40 s", Sense::kAtLeast, 85, "%", [&](uint64_t seed) {
+               return share_between(seed, {{50, 10}}, 0.1, 0, seconds(10), seconds(40));
+           }});
     t.run({"20/20 + 20/20, 1 % loss, 10 to 40 s", Sense::kAtLeast, 94, "%", [&](uint64_t seed) {
                return share_between(seed, equal, 1, 0.01, seconds(10), seconds(40));
            }});
