@@ -139,6 +139,14 @@ static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
 _Static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
 #endif
 
+/** How the sending rate of a link is found. A line whose transport knows its rate (a serial port)
+ *  is always sent to at that rate. */
+enum {
+    PLAIT_CONGESTION_DEFAULT = 0, /**< of a connection: the node's; of a node: CUBIC */
+    PLAIT_CONGESTION_CUBIC = 1,   /**< RFC 9438: as most of the Internet does; fills queues */
+    PLAIT_CONGESTION_BBR = 2      /**< BBRv3: keeps queues short, minds random loss less */
+};
+
 #ifdef __cplusplus
 }
 #endif

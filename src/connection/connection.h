@@ -116,6 +116,8 @@ class Connection {
                Time now);
     Result<uint32_t> add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost,
                               Time now);
+    // None: the connection's. Lines of known rate keep to it.
+    void set_controller(LinkEntry &link, std::optional<recovery::ControllerKind> kind, Time now);
     void close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now);
     Result<uint32_t> open_channel(std::string_view label, const channel::Config &config, Time now);
     Status accept_channel(ChannelEntry &entry, const channel::Config *config, Time now);
@@ -209,6 +211,7 @@ class Connection {
     // links.cpp
     void place_link(LinkEntry &link, const Arrival &from);
     LinkEntry *new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote);
+    recovery::ControllerKind controller_of(const LinkEntry &link);
     void start_recovery(LinkEntry &link, Time now);
     LinkEntry *join_by_peer(const CidOwner &owner, const Arrival &from, Time now);
     void issue_spares();

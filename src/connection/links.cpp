@@ -35,11 +35,24 @@ void Connection::place_link(LinkEntry &link, const Arrival &from) {
         link.local = *from.local;
 }
 
+recovery::ControllerKind Connection::controller_of(const LinkEntry &link) {
+    if (services_.endpoints[link.endpoint.v].info.rate > 0)
+        return recovery::ControllerKind::kFixedRate;
+    return link.controller.value_or(config_.controller);
+}
+
+void Connection::set_controller(LinkEntry &link, std::optional<recovery::ControllerKind> kind,
+                                Time now) {
+    link.controller = kind;
+    if (link.recovery)
+        link.recovery->set_controller(controller_of(link), now);
+    touch();
+}
+
 void Connection::start_recovery(LinkEntry &link, Time now) {
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
-    c.controller =
-        info.rate > 0 ? recovery::ControllerKind::kFixedRate : recovery::ControllerKind::kCubic;
+    c.controller = controller_of(link);
     c.mtu.base = info.fixed_mtu ? info.mtu : std::min<size_t>(info.mtu, c.mtu.base);
     c.mtu.limit = info.mtu;
     c.mtu.fixed = info.fixed_mtu;

@@ -17,6 +17,7 @@ constexpr Duration kMaxChallengeGap = base::seconds(1);
 constexpr uint64_t kWorthSearching = 16 << 10;
 constexpr size_t kUrgentMessage = 2048; // bytes: a message channel with less than this waiting
 constexpr size_t kAskBudgetEvery = 16;  // packets of a burst
+constexpr size_t kMinSpare = 1200;      // bytes of window that a sender with data would have used
 constexpr size_t kBurst = 64; // packets of one channel on one link before others get a turn
 } // namespace
 
@@ -242,7 +243,9 @@ void Connection::send_data(Time now) {
     }
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
-        if (!blocked_on_window_ && l.usable())
+        // Idle although it could send: for want of data, or because another link is better.
+        if (l.usable() &&
+            (can_send(l, now) || (!blocked_on_window_ && l.recovery->window_left() >= kMinSpare)))
             l.recovery->on_app_limited();
         if (EndpointEntry &e = endpoint_of(l);
             e.blocked && l.live() &&

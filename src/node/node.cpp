@@ -32,6 +32,7 @@ connection::Config connection_config(const Config &c) {
     k.idle_timeout = c.idle_timeout;
     k.keepalive = c.keepalive;
     k.dormancy_timeout = c.dormancy_timeout;
+    k.controller = c.controller;
     return k;
 }
 
