@@ -3,6 +3,7 @@
 // (docs/protocol.md). Its verbs live in files of their own:
 //
 //   connection.cpp  making, state, small questions      receive.cpp   packets in, frames dispatched
+//   handshake_send.cpp  its messages, whole or in pieces
 //   establish.cpp   handshake messages, confirmation    frames.cpp    the connection-wide frames
 //   links.cpp       join, validation, connection ids    settle.cpp    ACKs, losses, late ACKs
 //   paths.cpp       suspicion, death, address change    send.cpp      what goes next, on which link
@@ -86,11 +87,12 @@ class Connection {
     Status dial(const crypto::NodeId *peer, EndpointIndex endpoint, const plait_addr &remote,
                 Time now);
     // Takes a verified INIT's handshake and answers it.
-    Status answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size, Time now);
+    // PLAIT_E_TOO_BIG: the answer may not go to an address that is not proven.
+    Status answer(Handshake::Pointer handshake, const Arrival &from, const Proof &proof, Time now);
     void on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from,
                         Time now);
     // The same INIT again: the cached RESP goes out again, also to another source address.
-    void repeat_answer(const Arrival &from, Time now);
+    void repeat_answer(const Arrival &from, const Proof &proof, Time now);
     // It answered an INIT, in the first half of the time that the initiator has.
     bool answered_lately(Time now) const {
         return state_ == State::kAnswering &&
@@ -116,8 +118,6 @@ class Connection {
                Time now);
     Result<uint32_t> add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost,
                               Time now);
-    // None: the connection's. Lines of known rate keep to it.
-    void set_controller(LinkEntry &link, std::optional<recovery::ControllerKind> kind, Time now);
     void close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now);
     Result<uint32_t> open_channel(std::string_view label, const channel::Config &config, Time now);
     Status accept_channel(ChannelEntry &entry, const channel::Config *config, Time now);
@@ -154,6 +154,12 @@ class Connection {
     crypto::Cipher cipher() const { return cipher_; }
     const crypto::Root &root() const { return root_; }
     const Ending &ending() const { return ending_; }
+    // With which the peer's FRAGs to our attempt are tagged; nullptr: with none.
+    const crypto::Mac *cookie() const {
+        return handshake_ && handshake_->role() == Role::kInitiator && handshake_->proof().cookie
+                   ? &*handshake_->proof().cookie
+                   : nullptr;
+    }
     const ConnectionStats &stats() const { return stats_; }
     const Config &config() const { return config_; }
     std::span<const uint32_t> links() const { return {links_.data(), link_count_}; }
@@ -193,8 +199,11 @@ class Connection {
 
     // establish.cpp
     uint64_t kept_for_others() const;
-    void promise_channels();
-    wire::Parameters my_parameters(uint8_t handshake_class) const;
+    uint64_t share_of_memory(uint64_t part) const;
+    void promise_channels(bool proven);
+    void keep_promise();
+    wire::Parameters my_parameters(uint8_t handshake_class);
+    bool ids_fit(const LinkEntry &link, const wire::Cid &peer_cid);
     bool establish(Handshake &handshake, LinkEntry &link, Time now);
     void learn_parameters(const wire::Parameters &said);
     void learn_class(const wire::CidClass &said);
@@ -202,16 +211,19 @@ class Connection {
     void become_connected(Time now);
     void confirm(Time now);
     void fix_numbers(Time now);
+
+    // handshake_send.cpp
+    struct Way;
     void send_handshake(Time now);
-    void send_long(Bytes packet, LinkEntry &link, EndpointIndex endpoint, const plait_addr &remote,
-                   const plait_addr *local);
+    size_t send_message(const Way &way);
+    size_t send_pieces(Bytes packet, size_t limit, const crypto::Mac &cookie, const Way &way);
+    void send_long(Bytes packet, const Way &way);
     bool xx_fin_pending() const;
     void fail_handshake(Status why, Time now);
 
     // links.cpp
     void place_link(LinkEntry &link, const Arrival &from);
     LinkEntry *new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote);
-    recovery::ControllerKind controller_of(const LinkEntry &link);
     void start_recovery(LinkEntry &link, Time now);
     LinkEntry *join_by_peer(const CidOwner &owner, const Arrival &from, Time now);
     void issue_spares();
@@ -222,6 +234,7 @@ class Connection {
     int peer_class_of(uint8_t my_class) const;
     bool is_own_number(LinkNumber n) const { return (n.v & 1) == static_cast<uint32_t>(role_); }
     void fix_link_class(LinkEntry &link);
+    crypto::ResetToken reset_token(const IssuedCid &c) const;
     template <class F> void drop_cids(LinkNumber number, F &&useless);
     void start_validation(link::Validation &v, Time now);
     void on_validated(LinkEntry &link, Time now);
@@ -307,20 +320,18 @@ class Connection {
     void send_validation(LinkEntry &link, Time now);
     void send_probes(LinkEntry &link, Time now);
     void send_acks(Time now);
-    bool send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes, Time now);
+    bool send_some(ChannelEntry &entry, LinkEntry &link, Time now);
     void add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now);
     void add_pending_control(PacketBuilder &packet);
     bool write_item(PacketBuilder &packet, const ControlItem &item);
+    LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now);
     bool can_send(LinkEntry &link, Time now);
+    Duration forward_delay(const LinkEntry &link) const;
+    Duration time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time now);
     LinkEntry *fastest_link();
     LinkEntry *ack_way(LinkEntry &of);
     size_t room_on(LinkEntry &link);
     void advance_epoch(ChannelEntry &entry);
-
-    // schedule.cpp
-    LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now, uint64_t &bytes);
-    const LinkEntry *delay_reference() const;
-    link::Way way_of(LinkEntry &link, const LinkEntry *reference, Time now);
 
     // close.cpp
     void send_close(Time now);
@@ -363,7 +374,7 @@ class Connection {
     uint64_t ephemeral_tag_ = 0;
     Time began_, resend_at_ = kNever, handshake_deadline_ = kNever;
     Duration resend_interval_ = kFirstResend;
-    size_t answer_limit_ = 0; // bytes that the initiator's address may get before it is proven
+    uint8_t sent_in_pieces_ = 0; // times that the message went out as FRAGs
 
     std::array<uint32_t, kMaxLinks> links_{};
     size_t link_count_ = 0;

@@ -14,24 +14,45 @@ uint64_t Connection::kept_for_others() const {
                     services_.budget.total() / 2);
 }
 
-// Sets memory aside for the channels that the peer may open: a 32nd of what is left, so that many
-// connections find some; never windows under the floor.
-void Connection::promise_channels() {
+// Memory that channels of the peer may be promised: a `part`th of what is left, so that many
+// connections find some.
+uint64_t Connection::share_of_memory(uint64_t part) const {
     const uint64_t kept = kept_for_others(), node_left = services_.budget.left();
     const uint64_t spare = node_left > kept ? std::min(node_left - kept, budget_->left()) : 0;
-    const uint64_t share = std::max(spare / 32, channel::kWindowFloor);
+    return std::max(spare / part, channel::kWindowFloor);
+}
+
+// Sets memory aside for the channels that the peer may open, never windows under the floor. For one
+// who is not `proven` to be there a few channels; the rest is granted once it is.
+void Connection::promise_channels(bool proven) {
+    const uint64_t share = share_of_memory(kPartOfMemory);
     own_window_ = config_.initial_window;
     uint64_t n = std::max<uint32_t>(config_.max_channels_per_peer, 1);
     if (n * own_window_ > share)
         own_window_ = std::clamp(share / n, channel::kWindowFloor, own_window_);
     n = std::min(n, std::max<uint64_t>(share / own_window_, 1));
     channels_allowed_ = n;
+    if (!proven)
+        n = std::min(n,
+                     std::max<uint64_t>(share_of_memory(kPartOfMemoryUnproven) / own_window_, 1));
     // Channel 0's window comes on top: what it takes must not be missing under a channel of the
     // peer.
     peer_limit_ = budget_->promise(n * own_window_ + kControlWindow) ? n : 0;
 }
 
-wire::Parameters Connection::my_parameters(uint8_t handshake_class) const {
+// The peer is there: it gets its part of what is left by now.
+void Connection::keep_promise() {
+    const uint64_t most = std::max<uint32_t>(config_.max_channels_per_peer, 1);
+    const uint64_t before = peer_limit_;
+    channels_allowed_ = std::clamp(share_of_memory(kPartOfMemory) / own_window_,
+                                   std::min(std::max<uint64_t>(peer_limit_, 1), most), most);
+    while (peer_limit_ < channels_allowed_ && budget_->promise(own_window_))
+        peer_limit_++;
+    if (peer_limit_ > before)
+        pending_.add({Control::kMaxChannels, 0, 0});
+}
+
+wire::Parameters Connection::my_parameters(uint8_t handshake_class) {
     wire::Parameters p;
     p.class_count = std::min(services_.cids.class_count(), wire::kMaxClasses);
     for (size_t i = 0; i < p.class_count; i++)
@@ -44,6 +65,10 @@ wire::Parameters Connection::my_parameters(uint8_t handshake_class) const {
     p.max_ack_delay_us = static_cast<uint64_t>(kMaxAckDelay.us);
     p.idle_timeout_ms = static_cast<uint64_t>(config_.idle_timeout.us / 1000);
     p.dormancy_timeout_ms = static_cast<uint64_t>(config_.dormancy_timeout.us / 1000);
+    if (const IssuedCid *c = cids_.issued(uint64_t{0}); c->cid.len == crypto::kResetCidLen) {
+        p.has_reset_token = true;
+        p.reset_token = reset_token(*c);
+    }
     p.time_ms = services_.wall_ms;
     uint8_t dice;
     services_.local.entropy.fill({&dice, 1});
@@ -64,7 +89,7 @@ Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint,
         return cid.status();
     my_class_count_ = services_.cids.class_count();
     cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
-    promise_channels();
+    promise_channels(true);
     auto handshake = Handshake::dial(services_.local, peer, *cid, my_parameters(cls));
     if (!handshake.ok())
         return handshake.status();
@@ -80,7 +105,7 @@ Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint,
     return PLAIT_OK;
 }
 
-Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, size_t init_size,
+Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, const Proof &proof,
                           Time now) {
     role_ = Role::kResponder;
     state_ = State::kAnswering; // from the first
@@ -97,10 +122,15 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, siz
     cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
     handshake_ = std::move(handshake);
     ephemeral_tag_ = handshake_->ephemeral_tag();
-    promise_channels();
+    promise_channels(false);
     if (const Status s = handshake_->respond(*cid, my_parameters(cls)); s != PLAIT_OK)
         return s;
-    answer_limit_ = init_size;
+    if (!ids_fit(*link, handshake_->initiator_cid()))
+        return PLAIT_E_UNSUPPORTED;
+    handshake_->set_proof(proof);
+    const size_t way = std::min<size_t>(proof.piece, endpoint_of(*link).info.mtu);
+    if (!proof.cookie && handshake_->message().size() > way)
+        return PLAIT_E_TOO_BIG;
     if (handshake_->peer_known()) {
         peer_ = handshake_->peer();
         peer_known_ = true;
@@ -112,8 +142,8 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, siz
     return PLAIT_OK;
 }
 
-void Connection::repeat_answer(const Arrival &from, Time now) {
-    if (state_ != State::kAnswering || link_count_ == 0)
+void Connection::repeat_answer(const Arrival &from, const Proof &proof, Time now) {
+    if (state_ != State::kAnswering || link_count_ == 0 || !handshake_)
         return;
     // The initiator may have moved, or dial several of our addresses: the newest source is
     // answered. It uses the same INIT for one class only, as our id in RESP is of that.
@@ -121,6 +151,7 @@ void Connection::repeat_answer(const Arrival &from, Time now) {
     if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
         return;
     place_link(link, from);
+    handshake_->set_proof(proof);
     resend_at_ = now;
     touch();
 }
@@ -140,15 +171,24 @@ void Connection::redial_to(const Arrival &from, Time now) {
 
 void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, const Arrival &from,
                                 Time now) {
-    if (!handshake_ || handshake_->complete())
+    if (!handshake_)
+        return;
+    if (header.type == wire::LongType::kRetry) {
+        if (handshake_->on_retry(packet) != PLAIT_OK)
+            return;
+        resend_at_ = now; // the address is proven: at once
+        return touch();
+    }
+    if (handshake_->complete())
         return;
     Status s = PLAIT_E_STATE;
-    if (header.type == wire::LongType::kResp && handshake_->role() == Role::kInitiator) {
+    if (header.type == wire::LongType::kVersions)
+        s = handshake_->on_versions(packet);
+    else if (header.type == wire::LongType::kResp && handshake_->role() == Role::kInitiator) {
         if (services_.hooks->yields(*this, now))
             return;
         s = handshake_->on_resp(packet);
-    }
-    else if (header.type == wire::LongType::kFin && handshake_->role() == Role::kResponder)
+    } else if (header.type == wire::LongType::kFin && handshake_->role() == Role::kResponder)
         s = handshake_->on_fin(packet);
     if (s == PLAIT_E_VERSION)
         return fail_handshake(s, now);
@@ -169,6 +209,8 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     }
     if (!establish(*handshake_, link, now))
         return fail_handshake(PLAIT_E_LIMIT, now);
+    if (!ids_fit(link, link.peer_cid))
+        return fail_handshake(PLAIT_E_UNSUPPORTED, now);
     confirm(now);
 }
 
@@ -262,8 +304,10 @@ void Connection::confirm(Time now) {
         return;
     services_.counters.handshakes_done++;
     // The initiator keeps its deadline until it hears the peer under the new keys.
-    if (role_ == Role::kResponder)
+    if (role_ == Role::kResponder) {
         resend_at_ = handshake_deadline_ = kNever;
+        keep_promise();
+    }
     fix_numbers(now);
     if (role_ == Role::kInitiator || initiated_)
         return become_connected(now);
@@ -365,54 +409,6 @@ void Connection::inherit(Connection &dialing) {
         links_[link_count_++] = dialing.links_[i];
     }
     dialing.link_count_ = kept;
-}
-
-void Connection::send_handshake(Time now) {
-    LinkEntry *link = handshake_ ? find_link({0}) : nullptr;
-    if (!link)
-        return;
-    const Bytes message = handshake_->message();
-    if (redial_) {
-        send_long(message, *link, redial_->endpoint, redial_->remote, nullptr);
-        services_.assembler.flush(); // the address goes now
-        redial_.reset();
-    }
-    if (resend_at_ > now)
-        return;
-    const plait_addr *local = link->has_local ? &link->local : nullptr;
-    if (role_ == Role::kResponder) {
-        resend_at_ = kNever; // only the initiator has a timer
-        if (message.size() <= answer_limit_)
-            send_long(message, *link, link->endpoint, link->remote, local);
-        return;
-    }
-    if (handshake_->complete() && !xx_fin_pending()) {
-        resend_at_ = kNever;
-        return;
-    }
-    send_long(message, *link, link->endpoint, link->remote, local);
-    resend_at_ = now + resend_interval_;
-    resend_interval_ = std::min(resend_interval_ * 2, kLongestResend);
-}
-
-bool Connection::xx_fin_pending() const {
-    return handshake_ && handshake_->complete() && handshake_->xx() && role_ == Role::kInitiator &&
-           stats_.packets_received == 0;
-}
-
-void Connection::send_long(Bytes packet, LinkEntry &link, EndpointIndex index,
-                           const plait_addr &remote, const plait_addr *local) {
-    EndpointEntry &endpoint = services_.endpoints[index.v];
-    if (!endpoint.up || packet.size() > endpoint.info.mtu)
-        return;
-    const Assembler::Target target{index, &endpoint, &remote, local};
-    const size_t size = packet.size();
-    std::memcpy(services_.assembler.room(target, size), packet.data(), size);
-    services_.assembler.commit(target, size);
-    link.packets_sent++;
-    link.bytes_sent += size;
-    stats_.packets_sent++;
-    stats_.bytes_sent += size;
 }
 
 void Connection::fail_handshake(Status why, Time now) {

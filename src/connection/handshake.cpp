@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connection/handshake.h"
 
+#include "wire/handshake_packets.h"
+
 #include <algorithm>
 
 namespace plait::connection {
@@ -8,6 +10,10 @@ namespace plait::connection {
 namespace {
 
 using crypto::Pattern;
+
+// What this node can, best first.
+constexpr uint32_t kVersions[] = {wire::kVersion1};
+constexpr uint16_t kSuites[] = {wire::kSuite1};
 
 // The ciphers that this machine can, best first.
 void list_ciphers(wire::Parameters &p) {
@@ -39,6 +45,10 @@ std::vector<uint8_t> init_head(const wire::Cid &scid, Pattern pattern) {
 }
 
 } // namespace
+
+std::span<const uint32_t> known_versions() {
+    return kVersions;
+}
 
 Handshake::Handshake(const LocalNode &local, Role role)
     : identity_(local.identity), cache_(local.cache) {
@@ -111,21 +121,89 @@ Result<Handshake::Pointer> Handshake::dial(const LocalNode &local, const crypto:
     if (!size.ok())
         return Error{size.status()};
     h->ephemeral_tag_ = base::load_be(noise.data(), 8);
-    h->write_init(head, Bytes(noise).first(*size), crypto::mac1_key(psk, peer ? &remote : nullptr));
+    h->mac1_key_ = crypto::mac1_key(psk, peer ? &remote : nullptr);
+    h->write_init(head, Bytes(noise).first(*size));
     return h;
 }
 
-void Handshake::write_init(Bytes head, Bytes noise, const crypto::Mac1Key &key) {
-    const size_t body = head.size() + 2 + noise.size();
-    const size_t total = std::max(body + 2 * wire::kMacSize, wire::kMinInitSize);
-    message_.assign(total, 0);
+void Handshake::write_init(Bytes head, Bytes noise) {
+    init_body_ = head.size() + 2 + noise.size();
+    message_.assign(std::max(init_body_ + 2 * wire::kMacSize, wire::kMinInitSize), 0);
     base::Writer w(message_);
     w.bytes(head);
     w.u16(static_cast<uint16_t>(noise.size()));
     w.bytes(noise);
-    const size_t before_mac1 = total - 2 * wire::kMacSize;
-    const crypto::Mac mac = crypto::mac1(key, Bytes(message_).first(before_mac1));
-    std::copy(mac.begin(), mac.end(), message_.begin() + static_cast<std::ptrdiff_t>(before_mac1));
+    write_macs();
+}
+
+void Handshake::write_macs() {
+    const auto put = [&](size_t at, const crypto::Mac &mac) {
+        std::copy(mac.begin(), mac.end(), message_.begin() + static_cast<std::ptrdiff_t>(at));
+    };
+    const size_t mac2_at = message_.size() - wire::kMacSize, mac1_at = mac2_at - wire::kMacSize;
+    put(mac1_at, crypto::mac1(mac1_key_, Bytes(message_).first(mac1_at)));
+    put(mac2_at, proof_.cookie ? crypto::mac2(*proof_.cookie, Bytes(message_).first(mac2_at))
+                               : crypto::Mac{});
+}
+
+void Handshake::drop_padding() {
+    if (role() != Role::kInitiator || !noise_ || noise_->our_turn() || complete_ ||
+        message_.size() == init_body_ + 2 * wire::kMacSize)
+        return;
+    message_.resize(init_body_ + 2 * wire::kMacSize);
+    write_macs();
+}
+
+Bytes Handshake::probe(Entropy &entropy) {
+    if (!probe_.empty())
+        return probe_;
+    probe_.resize(wire::kLongHeaderMax + wire::kProbeNonceSize + wire::kMacSize);
+    base::Writer w(probe_);
+    std::array<uint8_t, wire::kProbeNonceSize> nonce;
+    entropy.fill(nonce);
+    wire::write_long_header(w, {wire::LongType::kProbe, wire::kVersion1, {}, scid_, 0});
+    w.bytes(nonce);
+    w.bytes(crypto::mac1(mac1_key_, w.written()));
+    probe_.resize(w.size());
+    return probe_;
+}
+
+Bytes Handshake::init_mac1() const {
+    return Bytes(message_).last(2 * wire::kMacSize).first(wire::kMacSize);
+}
+
+Status Handshake::on_retry(Bytes packet) {
+    const auto p = wire::read_retry(packet);
+    if (!p.ok())
+        return p.status();
+    if (role() != Role::kInitiator)
+        return PLAIT_E_STATE;
+    const bool init = !complete_ && !noise_->our_turn();
+    const bool fin = complete_ && xx();
+    const auto echoes = [&](Bytes mac1) { return crypto::equal_constant_time(mac1, p->echo); };
+    const bool of_probe =
+        (init || fin) && !probe_.empty() && echoes(Bytes(probe_).last(wire::kMacSize));
+    if (!of_probe && !(init && echoes(init_mac1())))
+        return PLAIT_E_STATE;
+    crypto::Mac cookie;
+    std::copy(p->cookie.begin(), p->cookie.end(), cookie.begin());
+    if (!of_probe && proof_.cookie == cookie)
+        return PLAIT_E_STATE; // said twice
+    probe_.clear();
+    proof_.cookie = cookie;
+    if (init)
+        write_macs();
+    return PLAIT_OK;
+}
+
+Status Handshake::on_versions(Bytes packet) const {
+    const auto p = wire::read_versions(packet);
+    if (!p.ok() || role() != Role::kInitiator || complete_ || noise_->our_turn())
+        return PLAIT_E_MALFORMED;
+    const auto end = p->versions.begin() + static_cast<std::ptrdiff_t>(p->count);
+    const bool excluded = std::find(p->versions.begin(), end, wire::kVersion1) == end;
+    return excluded && crypto::equal_constant_time(init_mac1(), p->echo) ? PLAIT_E_VERSION
+                                                                         : PLAIT_E_STATE;
 }
 
 Result<Handshake::Pointer> Handshake::answer(const LocalNode &local, const wire::InitPacket &init,
@@ -162,10 +240,10 @@ Status Handshake::respond(const wire::Cid &scid, const wire::Parameters &mine) {
     mine_ = mine;
     wire::Parameters payload = mine;
     payload.cipher = static_cast<uint8_t>(result_.cipher);
-    payload.versions[0] = wire::kVersion1;
-    payload.version_count = 1;
-    payload.suites[0] = wire::kSuite1;
-    payload.suite_count = 1;
+    payload.version_count = std::size(kVersions);
+    std::copy(std::begin(kVersions), std::end(kVersions), payload.versions.begin());
+    payload.suite_count = std::size(kSuites);
+    std::copy(std::begin(kSuites), std::end(kSuites), payload.suites.begin());
     if (xx()) {
         payload.has_node_id = true;
         payload.node_id = identity_.id().b;
@@ -189,6 +267,10 @@ Status Handshake::on_resp(Bytes packet) {
     // The ids in the clear header only bring a packet here; those that count are inside. So
     // somebody on the way who changes the header changes nothing.
     if (!said.has_connection_ids || said.dcid != scid_ || said.scid.len == 0)
+        return PLAIT_E_VERSION;
+    if (is_downgrade<uint32_t>({said.versions.data(), said.version_count}, kVersions,
+                               wire::kVersion1) ||
+        is_downgrade<uint16_t>({said.suites.data(), said.suite_count}, kSuites, wire::kSuite1))
         return PLAIT_E_VERSION;
     const auto cipher = static_cast<crypto::Cipher>(said.cipher);
     const auto offered = {crypto::Cipher::kAes256Gcm, crypto::Cipher::kChaCha20Poly1305};
@@ -320,6 +402,15 @@ Mac1Book::Match Mac1Book::match(const wire::InitPacket &init) const {
         if (crypto::verify_mac1(keys[i], init.before_mac1, init.mac1))
             return {true, network_keys_.empty() ? nullptr : &network_keys_[i]};
     return {};
+}
+
+bool Mac1Book::fits_any(Bytes before_mac1, Bytes mac1, bool xx) const {
+    const auto fits = [&](const std::vector<crypto::Mac1Key> &keys) {
+        return std::any_of(keys.begin(), keys.end(), [&](const crypto::Mac1Key &key) {
+            return crypto::verify_mac1(key, before_mac1, mac1);
+        });
+    };
+    return fits(known_) || (xx && fits(unknown_));
 }
 
 } // namespace plait::connection

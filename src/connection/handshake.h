@@ -5,6 +5,7 @@
 //   initiator: dial() -> message() = INIT -> on_resp() -> complete            (IK)
 //                                         -> on_resp() -> make_fin() -> complete, message() = FIN
 //                                         (XX)
+//              a RETRY in between: on_retry() -> message() has mac2, or goes out in FRAGs
 //   responder: answer(INIT) -> respond() -> message() = RESP, complete        (IK)
 //                                        -> message() = RESP -> on_fin() -> complete (XX)
 #pragma once
@@ -16,8 +17,10 @@
 #include "crypto/noise.h"
 #include "wire/parameters.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace plait::connection {
@@ -28,6 +31,12 @@ struct LocalNode {
     crypto::IdentityCache &cache;
     const std::vector<crypto::Secret<32>> &network_keys;
     Entropy &entropy;
+};
+
+// How far the initiator's address is proven to the responder.
+struct Proof {
+    std::optional<crypto::Mac> cookie; // came back from there
+    size_t piece = 0;                  // bytes of the largest datagram of its INIT
 };
 
 // What a finished handshake gives to its connection.
@@ -59,6 +68,15 @@ class Handshake {
     Status on_resp(Bytes packet);
     Status make_fin();
     Status on_fin(Bytes packet);
+    // Takes a RETRY to the last INIT or PROBE: the cookie proves our address from now on.
+    Status on_retry(Bytes packet);
+    // PLAIT_E_VERSION: the responder has none of our versions. Anything else: to be ignored.
+    Status on_versions(Bytes packet) const;
+    // INIT without its padding, for a link that does not carry it and an address that is proven by
+    // other means. It is the same message through `noise`.
+    void drop_padding();
+    // The packet that asks for a cookie, where INIT is too long for that.
+    Bytes probe(Entropy &entropy);
 
     bool xx() const;
     Role role() const { return result_.role; }
@@ -70,6 +88,12 @@ class Handshake {
     bool peer_known() const { return peer_known_; }
     const crypto::NodeId &peer() const { return result_.peer; }
     const wire::Cid &scid() const { return scid_; }
+    // The responder's view; the initiator has the cookie only.
+    const Proof &proof() const { return proof_; }
+    void set_proof(const Proof &p) { proof_ = p; }
+    const wire::Cid &initiator_cid() const { return result_.peer_cid; } // at the responder
+    // When the initiator began, by its own clock, ms since 1970; 0: unknown.
+    uint64_t begun_at() const { return result_.peer_parameters.time_ms; }
     // The first bytes of the initiator's ephemeral key: names the attempt.
     uint64_t ephemeral_tag() const { return ephemeral_tag_; }
     // The packet to send now, and again until an answer comes.
@@ -83,7 +107,9 @@ class Handshake {
                      const crypto::X25519Public *remote, const crypto::NodeId *responder,
                      const crypto::Secret<32> *psk);
     Status write_packet(wire::LongType type, const wire::Parameters &payload);
-    void write_init(Bytes through_pattern, Bytes noise, const crypto::Mac1Key &key);
+    void write_init(Bytes through_pattern, Bytes noise);
+    void write_macs();
+    Bytes init_mac1() const;
     Status read_payload(Bytes noise, wire::Parameters &out);
     Status learn_peer(const wire::Parameters &said, const crypto::X25519Public &key);
     void finish();
@@ -95,11 +121,29 @@ class Handshake {
     Established result_;
     wire::Parameters mine_;
     wire::Cid scid_;
-    std::vector<uint8_t> message_;
+    std::vector<uint8_t> message_, probe_;
+    size_t init_body_ = 0; // bytes of INIT through `noise`
+    crypto::Mac1Key mac1_key_;
+    Proof proof_;
     uint64_t ephemeral_tag_ = 0;
     bool peer_known_ = false;
     bool complete_ = false;
 };
+
+// True if `listed`, which the responder authenticates, has one that is preferred to `used`: then
+// the offer was edited on its way. `known` is ours, best first.
+template <class T> bool is_downgrade(std::span<const T> listed, std::span<const T> known, T used) {
+    for (const T better : known) {
+        if (better == used)
+            return false;
+        if (std::find(listed.begin(), listed.end(), better) != listed.end())
+            return true;
+    }
+    return false;
+}
+
+// The versions that this node knows, best first.
+std::span<const uint32_t> known_versions();
 
 // The mac1 keys that a node with these network keys answers to; which of them made `init`'s mac1.
 class Mac1Book {
@@ -110,6 +154,8 @@ class Mac1Book {
         const crypto::Secret<32> *network_key = nullptr;
     };
     Match match(const wire::InitPacket &init) const;
+    // For what does not say its pattern; `xx`: those who do not know our id count, too.
+    bool fits_any(Bytes before_mac1, Bytes mac1, bool xx) const;
 
   private:
     const std::vector<crypto::Secret<32>> &network_keys_;

@@ -35,24 +35,21 @@ void Connection::place_link(LinkEntry &link, const Arrival &from) {
         link.local = *from.local;
 }
 
-recovery::ControllerKind Connection::controller_of(const LinkEntry &link) {
-    if (services_.endpoints[link.endpoint.v].info.rate > 0)
-        return recovery::ControllerKind::kFixedRate;
-    return link.controller.value_or(config_.controller);
+// Whether all that has to be sent fits into this link's packets.
+bool Connection::ids_fit(const LinkEntry &link, const wire::Cid &peer_cid) {
+    return endpoint_of(link).info.mtu >= kSmallMtu || peer_cid.len <= kScarceCidSize;
 }
 
-void Connection::set_controller(LinkEntry &link, std::optional<recovery::ControllerKind> kind,
-                                Time now) {
-    link.controller = kind;
-    if (link.recovery)
-        link.recovery->set_controller(controller_of(link), now);
-    touch();
+crypto::ResetToken Connection::reset_token(const IssuedCid &c) const {
+    return crypto::reset_token(services_.reset_key, services_.cids.cid_class(c.cid_class).name(),
+                               c.cid.bytes());
 }
 
 void Connection::start_recovery(LinkEntry &link, Time now) {
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
-    c.controller = controller_of(link);
+    c.controller =
+        info.rate > 0 ? recovery::ControllerKind::kFixedRate : recovery::ControllerKind::kCubic;
     c.mtu.base = info.fixed_mtu ? info.mtu : std::min<size_t>(info.mtu, c.mtu.base);
     c.mtu.limit = info.mtu;
     c.mtu.fixed = info.fixed_mtu;
@@ -155,6 +152,10 @@ bool Connection::bind_number(LinkEntry &link, Time now) {
     const HeldCid *theirs = cids_.held(link.number, link.peer_class);
     if (!mine || !mine->acked || !theirs)
         return false;
+    if (!ids_fit(link, theirs->cid)) {
+        link.status = PLAIT_E_UNSUPPORTED;
+        return false;
+    }
     link.issued_seq = mine->seq;
     link.peer_cid = theirs->cid;
     return true;

@@ -12,7 +12,6 @@
 #include "connection/handshake.h"
 #include "crypto/protection.h"
 #include "link/link.h"
-#include "link/scheduler.h"
 #include "plait/trace.h"
 
 #include <string>
@@ -44,7 +43,6 @@ struct ConnectionEntry {
     bool touched = false;       // waits in the node's list of those to drain
     uint32_t next_to_peer = base::kNoSlot; // the next connection to the same peer, while indexed
     bool indexed = false;
-    bool answering = false; // counts among the pending handshakes
     bool known_to_application = false;
 };
 
@@ -90,6 +88,8 @@ struct Counters {
     uint64_t bytes_received = 0, bytes_sent = 0;
     uint64_t auth_failures = 0, malformed = 0, bad_mac1 = 0;
     uint64_t handshakes_begun = 0, handshakes_done = 0, handshakes_refused = 0;
+    uint64_t retries_sent = 0;         // senders who had to prove their address
+    uint64_t handshakes_in_pieces = 0; // messages that went out as FRAGs
 };
 
 struct Services {

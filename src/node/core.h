@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inside of a node: what its verbs, in files of their own, work on.
 //
-//   node.cpp    making, endpoints          demux.cpp    datagrams to connections, INIT
-//   drain.cpp   out, timers, collection    events.cpp   events for the application
-//   calls.cpp   connections and links      channel_calls.cpp
+//   node.cpp    making, endpoints          demux.cpp      datagrams to connections, their peers
+//   drain.cpp   out, timers, collection    strangers.cpp  long packets: who may begin a handshake
+//   calls.cpp   connections and links      events.cpp     events for the application
+//   channel_calls.cpp
 #pragma once
 
 #include "base/timer_heap.h"
 #include "connection/connection.h"
+#include "node/gate.h"
 #include "node/node.h"
+#include "node/reassembly.h"
 
 namespace plait::node {
 
@@ -20,6 +23,27 @@ using connection::EventState;
 using connection::LinkEntry;
 using connection::Services;
 using connection::Source;
+
+// A handshake that was answered and not yet confirmed.
+struct Pending {
+    uint32_t slot;
+    Time since;
+    uint64_t source; // Gate::source_of
+    bool xx;
+    uint64_t begun_at; // by the initiator's clock, 0: unknown
+};
+
+// A datagram that belongs to no connection: RETRY, VERSIONS, a stateless reset.
+struct Reply {
+    EndpointIndex endpoint;
+    plait_addr remote{}, local{};
+    bool has_local = false;
+    uint8_t size = 0;
+    std::array<uint8_t, 96> bytes{};
+};
+inline constexpr size_t kMaxReplies = 256;                  // between two drains
+inline constexpr size_t kMaxUnfinishedXx = 4;               // of one source
+inline constexpr Duration kPendingGrace = base::seconds(1); // nobody takes its place before
 
 class Core final : public connection::NodeHooks,
                    public connection::DatagramSink,
@@ -42,16 +66,37 @@ class Core final : public connection::NodeHooks,
                      Time now);
     void on_short(EndpointIndex index, MutBytes bytes, const connection::Arrival &from, Time now);
     void on_long(EndpointIndex index, Bytes bytes, const connection::Arrival &from, Time now);
-    void on_init(Bytes bytes, const connection::Arrival &from, Time now);
+
+    // strangers.cpp
+    void on_init(Bytes bytes, const connection::Arrival &from, connection::Proof proof, Time now);
+    bool may_begin(const wire::InitPacket &init, const connection::Arrival &from,
+                   const connection::Proof &proof, uint64_t source, Time now);
     bool may_answer(const connection::Handshake &handshake, const connection::Arrival &from,
                     Time now);
+    bool make_room(Time now);
+    void drop_pending(uint32_t slot);
+    void on_probe(Bytes bytes, const connection::Arrival &from, Time now);
+    void on_frag(EndpointIndex index, Bytes bytes, const connection::Arrival &from, Time now);
+    void on_other_version(Bytes bytes, const connection::Arrival &from);
+    void retry(const wire::Cid &to, Bytes mac1, const connection::Arrival &from, Time now);
+    void reply(Bytes bytes, const connection::Arrival &from);
+    Connection *owner_of(EndpointIndex index, const wire::Cid &dcid);
+    void send_replies();
     bool is_allowed(const crypto::NodeId &peer) const;
     uint32_t add_connection(const connection::Config &config, Time now);
     void erase_connection(uint32_t slot);
     // The connections to one peer are chained by their slots.
     void index_peer(uint32_t slot);
     void unindex_peer(uint32_t slot);
-    template <class F> void for_each_to(const crypto::NodeId &peer, F &&f);
+    static uint64_t peer_key(const crypto::NodeId &id) { return base::load_be(id.b.data(), 8); }
+    template <class F> void for_each_to(const crypto::NodeId &peer, F &&f) {
+        const uint32_t *head = peers.find(peer_key(peer));
+        for (uint32_t i = head ? *head : base::kNoSlot, next; i != base::kNoSlot; i = next) {
+            next = s.connections[i].next_to_peer;
+            if (Connection &c = *s.connections[i].connection; c.peer() == peer)
+                f(i, c);
+        }
+    }
     void take_over(Connection &confirmed, Connection &dialing);
 
     // drain.cpp
@@ -94,7 +139,10 @@ class Core final : public connection::NodeHooks,
     base::FlatMap<uint32_t> peers;    // first bytes of an id -> first connection of the chain
     base::TimerHeap timers;
     std::vector<uint32_t> touched, drained;
-    uint32_t answering = 0;
+    Gate gate;
+    Reassembly reassembly;
+    std::vector<Pending> pending; // the oldest first
+    std::vector<Reply> replies;
     Time latest; // that the node was told; for the trace
     Output *out = nullptr;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a datagram to the connection it belongs to; handshakes of strangers.
+// From a datagram to the connection it belongs to, and connections by peer.
 #include "node/core.h"
 
 #include <algorithm>
@@ -9,24 +9,54 @@ namespace plait::node {
 using connection::Arrival;
 using connection::State;
 
+namespace {
+
+Arrival arrival(EndpointIndex index, const plait_datagram &d, Time now) {
+    static constexpr plait_addr kNoAddress{};
+    return {index, d.peer ? d.peer : &kNoAddress, d.local, d.ecn, now};
+}
+
+// A long packet without a receiver's id: it belongs to no attempt, or begins one.
+bool is_from_stranger(Bytes b) {
+    constexpr size_t kDcidLength = 1 + 4;
+    return (b[0] & wire::kLongBit) && b.size() > kDcidLength && b[kDcidLength] == 0;
+}
+
+template <class F> void for_each_datagram(std::span<plait_datagram> v, F &&f) {
+    for (plait_datagram &d : v) {
+        if (d.flags & PLAIT_DATAGRAM_TRUNCATED)
+            continue;
+        const size_t step = d.segment > 0 ? d.segment : std::max<uint32_t>(d.len, 1);
+        for (size_t at = 0; at < d.len; at += step)
+            f(MutBytes(d.data + at, std::min<size_t>(step, d.len - at)), d);
+    }
+}
+
+} // namespace
+
 void Node::receive(EndpointIndex index, std::span<plait_datagram> v, Time now) {
     Core &c = *core_;
     c.latest = now;
     EndpointEntry &e = c.s.endpoints[index.v];
-    static constexpr plait_addr kNoAddress{};
-    for (plait_datagram &d : v) {
+    bool strangers = false;
+    for_each_datagram(v, [&](MutBytes bytes, const plait_datagram &d) {
+        e.counters.datagrams_received++;
+        c.s.counters.datagrams_received++;
+        if (is_from_stranger(bytes))
+            strangers = true;
+        else
+            c.on_datagram(index, bytes, arrival(index, d, now), now);
+    });
+    for (const plait_datagram &d : v) {
         e.counters.bytes_received += d.len;
         c.s.counters.bytes_received += d.len;
-        if (d.flags & PLAIT_DATAGRAM_TRUNCATED)
-            continue;
-        const Arrival from{index, d.peer ? d.peer : &kNoAddress, d.local, d.ecn, now};
-        const size_t step = d.segment > 0 ? d.segment : std::max<uint32_t>(d.len, 1);
-        for (size_t at = 0; at < d.len; at += step) {
-            e.counters.datagrams_received++;
-            c.s.counters.datagrams_received++;
-            c.on_datagram(index, {d.data + at, std::min<size_t>(step, d.len - at)}, from, now);
-        }
     }
+    // Whoever is connected goes first.
+    if (strangers)
+        for_each_datagram(v, [&](MutBytes bytes, const plait_datagram &d) {
+            if (is_from_stranger(bytes))
+                c.on_datagram(index, bytes, arrival(index, d, now), now);
+        });
 }
 
 void Core::on_datagram(EndpointIndex index, MutBytes bytes, const Arrival &from, Time now) {
@@ -51,109 +81,6 @@ void Core::on_short(EndpointIndex index, MutBytes bytes, const Arrival &from, Ti
     s.connections[copy.connection].connection->receive(copy, bytes, from, now);
 }
 
-void Core::on_long(EndpointIndex index, Bytes bytes, const Arrival &from, Time now) {
-    base::Reader r(bytes);
-    const auto header = wire::read_long_header(r);
-    if (!header.ok() || header->version != wire::kVersion1) {
-        s.counters.malformed++;
-        return;
-    }
-    if (header->type == wire::LongType::kInit)
-        return on_init(bytes, from, now);
-    const uint8_t cls = s.endpoints[index.v].cid_class;
-    const connection::CidOwner *owner = nullptr;
-    if (header->dcid.len == s.cids.cid_class(cls).cid_size)
-        owner = s.cids.find(cls, header->dcid.value());
-    if (!owner) {
-        s.endpoints[index.v].counters.datagrams_unknown++;
-        return;
-    }
-    s.connections[owner->connection].connection->on_long_packet(*header, bytes, from, now);
-}
-
-void Core::on_init(Bytes bytes, const Arrival &from, Time now) {
-    const auto init = wire::read_init(bytes);
-    if (!init.ok() || bytes.size() < wire::kMinInitSize || init->header.dcid.len != 0) {
-        s.counters.malformed++;
-        return;
-    }
-    // Silence towards everybody who does not know our id (or the network's key).
-    const auto match = mac1_book.match(*init);
-    if (!match.ok) {
-        s.counters.bad_mac1++;
-        return;
-    }
-    if (init->noise.size() >= 8)
-        if (const uint32_t *slot = attempts.find(base::load_be(init->noise.data(), 8)))
-            return s.connections[*slot].connection->repeat_answer(from, now);
-    const bool xx =
-        init->pattern == wire::PatternId::kXX || init->pattern == wire::PatternId::kXXpsk3;
-    if (answering >= config.max_pending_handshakes ||
-        (xx && !(accept.listening && accept.allow_xx))) {
-        s.counters.handshakes_refused++;
-        return;
-    }
-    auto handshake = connection::Handshake::answer(s.local, *init, match.network_key);
-    if (!handshake.ok()) {
-        s.counters.auth_failures++;
-        return;
-    }
-    if (!may_answer(**handshake, from, now))
-        return;
-    connection::Config k = connection_config(config);
-    k.accept_at_once = !accept.ask;
-    const uint32_t slot = add_connection(k, now);
-    if (slot == base::kNoSlot) {
-        s.counters.handshakes_refused++;
-        return;
-    }
-    Connection &c = *s.connections[slot].connection;
-    answering++;
-    s.connections[slot].answering = true;
-    s.counters.handshakes_begun++;
-    if (c.answer(std::move(*handshake), from, bytes.size(), now) != PLAIT_OK)
-        return erase_connection(slot);
-    attempts.put(c.ephemeral_tag(), slot);
-    index_peer(slot);
-    touch(slot);
-}
-
-// An authenticated INIT (of a stranger, if XX): is it to be answered?
-bool Core::may_answer(const connection::Handshake &handshake, const Arrival &from, Time now) {
-    if (!handshake.peer_known())
-        return accept.listening;
-    const crypto::NodeId &peer = handshake.peer();
-    bool dialing = false, ours_stands = false;
-    uint32_t older = base::kNoSlot;
-    for_each_to(peer, [&](uint32_t slot, Connection &c) {
-        if (c.state() == State::kDialing && !c.established()) {
-            dialing = true;
-            // Both dial at once: the larger id is the initiator; its own INIT answers the other's.
-            if (identity.id() > peer) {
-                ours_stands = true;
-                c.redial_to(from, now);
-            }
-        } else if (c.state() == State::kAnswering) {
-            older = slot;
-        } else if (c.initiated() && c.role() == Role::kInitiator && !c.ended() &&
-                   c.stats().packets_received == 0) {
-            // Our INIT was answered, but we have not been heard under the new keys. The peer holds
-            // that attempt and adopts it: it needs a packet of ours, not a second connection.
-            ours_stands = true;
-            c.probe_all(false, now);
-        }
-    });
-    if (ours_stands)
-        return false;
-    if (!dialing && (!accept.listening || !is_allowed(peer))) {
-        s.counters.handshakes_refused++;
-        return false;
-    }
-    if (older != base::kNoSlot)
-        erase_connection(older); // one pending handshake an initiator
-    return true;
-}
-
 bool Core::is_allowed(const crypto::NodeId &peer) const {
     return accept.allowed.empty() ||
            std::find(accept.allowed.begin(), accept.allowed.end(), peer) != accept.allowed.end();
@@ -169,8 +96,7 @@ uint32_t Core::add_connection(const connection::Config &k, Time now) {
 void Core::erase_connection(uint32_t slot) {
     ConnectionEntry &e = s.connections[slot];
     unindex_peer(slot);
-    if (e.answering)
-        answering--;
+    drop_pending(slot);
     if (const uint32_t *at = attempts.find(e.connection->ephemeral_tag()); at && *at == slot)
         attempts.erase(e.connection->ephemeral_tag());
     timers.set(slot, kNever);
@@ -180,12 +106,6 @@ void Core::erase_connection(uint32_t slot) {
 }
 
 // -- connections by peer
-
-namespace {
-uint64_t peer_key(const crypto::NodeId &id) {
-    return base::load_be(id.b.data(), 8);
-}
-} // namespace
 
 void Core::index_peer(uint32_t slot) {
     ConnectionEntry &e = s.connections[slot];
@@ -220,15 +140,6 @@ void Core::unindex_peer(uint32_t slot) {
         }
 }
 
-template <class F> void Core::for_each_to(const crypto::NodeId &peer, F &&f) {
-    const uint32_t *head = peers.find(peer_key(peer));
-    for (uint32_t i = head ? *head : base::kNoSlot, next; i != base::kNoSlot; i = next) {
-        next = s.connections[i].next_to_peer;
-        if (Connection &c = *s.connections[i].connection; c.peer() == peer)
-            f(i, c);
-    }
-}
-
 // Each may have answered the other: the one with the larger id before it dialed, this one before
 // the answer to its own INIT came. Were both to go on with their own, neither would have a peer.
 bool Core::yields(const Connection &c, Time now) {
@@ -241,10 +152,7 @@ bool Core::yields(const Connection &c, Time now) {
 }
 
 bool Core::on_confirmed(Connection &c, Time now) {
-    if (s.connections[c.slot()].answering) {
-        s.connections[c.slot()].answering = false;
-        answering--;
-    }
+    drop_pending(c.slot());
     index_peer(c.slot());
     Connection *dialing = nullptr;
     std::vector<Connection *> replaced;

@@ -62,7 +62,9 @@ void Core::drain(Time now, Output &o) {
         if (s.endpoints.live(i) && !s.endpoints[i].parked.empty() && s.endpoints[i].can_send())
             s.assembler.unpark({i}, s.endpoints[i]);
     drained.clear();
+    reassembly.expire(now);
     drain_touched(now);
+    send_replies(); // whoever is connected went first
     s.assembler.flush();
     // Whoever was drained may have more for an endpoint that turned out to be full.
     for (uint32_t i = 0; i < s.endpoints.capacity(); i++) {
@@ -126,7 +128,7 @@ void Core::collect(uint32_t slot) {
 }
 
 Time Node::deadline() const {
-    return core_->touched.empty() ? core_->timers.next() : Time{0};
+    return core_->touched.empty() && core_->replies.empty() ? core_->timers.next() : Time{0};
 }
 
 void Node::on_timer(Time now) {

@@ -11,9 +11,7 @@
 #include "link/endpoint.h"
 #include "link/state.h"
 #include "plait/transport.h"
-#include "recovery/controller.h"
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,7 +41,6 @@ struct Config {
     Duration idle_timeout = base::seconds(60); // 0: none
     Duration keepalive = base::seconds(0);     // 0: none
     Duration dormancy_timeout = base::seconds(60);
-    recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     std::vector<crypto::Secret<32>> network_keys; // at most 4
     // The length of connection ids by transport class; others: 8 bytes.
     std::vector<std::pair<std::string, uint8_t>> cid_sizes = {{"serial", 1}};
@@ -54,7 +51,6 @@ using EndpointInfo = link::EndpointInfo;
 struct ConnectConfig {
     bool accept_any_id = false; // without a peer id: take whoever answers, else CONNECTION_REQUEST
     Duration idle_timeout{-1}, keepalive{-1}, dormancy_timeout{-1}; // negative: the node's
-    std::optional<recovery::ControllerKind> controller;             // none: the node's
     uint64_t token = 0; // the application's, comes back in each event
 };
 
@@ -105,7 +101,7 @@ struct LinkInfo {
     uint64_t cwnd = 0, in_flight = 0, pacing_rate = 0; // bytes, bytes, bytes a second
     uint32_t mtu = 0;
     uint32_t cost = 0;
-    recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
+    const char *controller = "";
     char reason[64] = {}; // why it is in this state: "no answer for 41 ms"
 };
 
@@ -131,6 +127,7 @@ struct EndpointStats : link::EndpointCounters {
 struct NodeStats {
     uint32_t connections = 0, channels = 0, links = 0, endpoints = 0, pending_handshakes = 0;
     uint64_t handshakes_begun = 0, handshakes_done = 0, handshakes_refused = 0;
+    uint64_t retries_sent = 0, handshakes_in_pieces = 0;
     uint64_t datagrams_received = 0, datagrams_sent = 0, datagrams_dropped = 0, bytes_received = 0,
              bytes_sent = 0;
     uint64_t auth_failures = 0, malformed = 0, bad_mac1 = 0;

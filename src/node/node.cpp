@@ -32,18 +32,17 @@ connection::Config connection_config(const Config &c) {
     k.idle_timeout = c.idle_timeout;
     k.keepalive = c.keepalive;
     k.dormancy_timeout = c.dormancy_timeout;
-    k.controller = c.controller;
     return k;
 }
 
-Core::Core(Config c, crypto::Identity id, Entropy &e, Time)
+Core::Core(Config c, crypto::Identity id, Entropy &e, Time now)
     : config(std::move(c)), identity(std::move(id)), entropy(e), identities(e),
       mac1_book(identity, config.network_keys),
       s(connection_config(config), {identity, identities, config.network_keys, e},
         crypto::reset_key(identity), config.max_connections,
         config.max_connections * connection::kMaxLinks, config.max_channels, config.max_endpoints,
         config.receive_memory),
-      attempts(random_u64(e)), peers(random_u64(e)) {
+      attempts(random_u64(e)), peers(random_u64(e)), gate(e, now) {
     s.hooks = this;
 }
 
@@ -80,11 +79,13 @@ NodeStats Node::stats() const {
     n.channels = c.s.channels.size();
     n.links = c.s.links.size();
     n.endpoints = c.s.endpoints.size();
-    n.pending_handshakes = c.answering;
+    n.pending_handshakes = static_cast<uint32_t>(c.pending.size());
     const connection::Counters &k = c.s.counters;
     n.handshakes_begun = k.handshakes_begun;
     n.handshakes_done = k.handshakes_done;
     n.handshakes_refused = k.handshakes_refused;
+    n.retries_sent = k.retries_sent;
+    n.handshakes_in_pieces = k.handshakes_in_pieces;
     n.datagrams_received = k.datagrams_received;
     n.datagrams_sent = k.datagrams_sent;
     n.datagrams_dropped = k.datagrams_dropped;
@@ -105,9 +106,15 @@ Result<uint64_t> Node::add_endpoint(const EndpointInfo &info) {
     for (const auto &[name, size] : c.config.cid_sizes)
         if (name == info.transport_class)
             cid_size = size;
+    const bool small = info.mtu < connection::kSmallMtu;
+    if (small)
+        cid_size = std::min(cid_size, connection::kScarceCidSize);
     const auto cls = c.s.cids.add_class(info.transport_class, cid_size);
     if (!cls.ok())
         return Error{cls.status()};
+    // Ids that the class has already may be too long for it.
+    if (small && c.s.cids.cid_class(*cls).cid_size > connection::kScarceCidSize)
+        return Error{PLAIT_E_UNSUPPORTED};
     const uint32_t slot = c.s.endpoints.emplace(info);
     if (slot == base::kNoSlot)
         return Error{PLAIT_E_LIMIT};
@@ -243,12 +250,6 @@ Status Node::release_endpoint(uint64_t endpoint) {
     (*e)->events.released = true;
     c.after_read({Source::kEndpoint, Handle::from(endpoint).slot}, 0);
     return PLAIT_OK;
-}
-
-void Node::endpoint_opened(EndpointIndex index) {
-    Core &c = *core_;
-    c.s.events.raise(c.s.endpoints[index.v].events, Source::kEndpoint, index.v,
-                     PLAIT_EVENT_ENDPOINT_OPENED);
 }
 
 void Node::endpoint_output(EndpointIndex index) {

@@ -130,6 +130,12 @@ bool read_value(ParameterId id, base::Reader &r, Parameters &p) {
     case ParameterId::kSuites: return read_list(r, p.suites, p.suite_count);
     case ParameterId::kTime: p.time_ms = r.u64(); return r.ok();
     case ParameterId::kConnectionIds: return read_cids(r, p);
+    case ParameterId::kResetToken: {
+        const Bytes b = r.bytes(p.reset_token.size());
+        std::copy(b.begin(), b.end(), p.reset_token.begin());
+        p.has_reset_token = true;
+        return r.ok();
+    }
     }
     r.rest();
     return true;
@@ -162,6 +168,10 @@ void write(base::Writer &w, const Parameters &p) {
     number(w, ParameterId::kMaxAckDelay, p.max_ack_delay_us);
     number(w, ParameterId::kIdleTimeout, p.idle_timeout_ms);
     number(w, ParameterId::kDormancyTimeout, p.dormancy_timeout_ms);
+    if (p.has_reset_token) {
+        head(w, ParameterId::kResetToken, p.reset_token.size());
+        w.bytes(p.reset_token);
+    }
     if (p.grease) {
         w.varint(p.grease);
         w.varint(3);
@@ -177,7 +187,7 @@ Status read(Bytes in, Parameters &p) {
         const Bytes value = r.bytes(r.varint());
         if (!r.ok())
             return PLAIT_E_MALFORMED;
-        if (id == 0 || id > static_cast<uint64_t>(ParameterId::kConnectionIds))
+        if (id == 0 || id > static_cast<uint64_t>(ParameterId::kResetToken))
             continue;
         if (seen >> id & 1)
             return PLAIT_E_MALFORMED;

@@ -59,7 +59,6 @@ Outcome run_seed(const Scenario &s, uint64_t seed, const Arguments &arguments, b
     alarm(kMaxRealSeconds);
     Options options;
     options.verbose = arguments.verbose;
-    options.seed = seed;
     World world(mix(seed) ^ hash_of(s.name), options);
     Outcome o;
     try {
@@ -164,9 +163,11 @@ Arguments parse(int argc, char **argv) {
 
 int run_all(const Arguments &arguments) {
     const Group groups[] = {{"self", self_scenarios()},           {"faults", fault_scenarios()},
-                            {"handshake", handshake_scenarios()}, {"links", link_scenarios()},
+                            {"handshake", handshake_scenarios()},
+                            {"small", small_scenarios()},
+                            {"flood", flood_scenarios()}, {"links", link_scenarios()},
                             {"paths", path_scenarios()},          {"channels", channel_scenarios()},
-                            {"matrix", matrix_scenarios()},       {"nodes", node_scenarios()}};
+                            {"nodes", node_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {
