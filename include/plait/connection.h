@@ -46,10 +46,12 @@ typedef struct plait_connect_config {
     uint64_t idle_timeout_us;     /**< as in plait_node_config, 0: the node's */
     uint64_t keepalive_us;        /**< the same */
     uint64_t dormancy_timeout_us; /**< the same */
+    uint32_t congestion;          /**< PLAIT_CONGESTION_* of its links */
+    uint32_t reserved;            /**< 0 */
 } plait_connect_config;
 
-#define PLAIT_CONNECT_CONFIG_INIT \
-    {(uint32_t)sizeof(plait_connect_config), 0, PLAIT_NONE, 0, 0, 0, 0}
+#define PLAIT_CONNECT_CONFIG_INIT                                                                  \
+    { (uint32_t)sizeof(plait_connect_config), 0, PLAIT_NONE, 0, 0, 0, 0, 0, 0 }
 
 /** Sets the defaults. size: sizeof(plait_connect_config).
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size

@@ -12,6 +12,13 @@
  *      plait_endpoint_open ──> up <──> down          ENDPOINT_STATE
  *                              \─> closed, failed     ENDPOINT_CLOSED
  *
+ *  ENDPOINTS THAT STAND FOR SEVERAL.  "udp://" and a star, such as udp://X:4242?exclude=docker*
+ *  with a star for X, opens an endpoint for each address of this machine and keeps pace with them:
+ *  ENDPOINT_OPENED tells of one that has appeared, ENDPOINT_CLOSED with PLAIT_E_NO_DEVICE that its
+ *  address is gone (the handle goes with that event; it need not be closed). Which links are made
+ *  of them is up to the application (plait_connection_add_link); where an endpoint is to be given,
+ *  the one with the star means the best of its members.
+ *
  *  An endpoint that is down (a cable unplugged) stays open and comes back by itself if its
  *  transport can do that; links over it are at once replaced by others.
  *
@@ -66,9 +73,9 @@ PLAIT_API plait_status plait_endpoint_open(plait_node *node, const char *uri,
                                            const plait_endpoint_config *config,
                                            plait_endpoint *out);
 
-/** Closes an endpoint, or, after its ENDPOINT_CLOSED, only the handle. Its links are closed
- *  (LINK_CLOSED), their connections go on over others. ENDPOINT_CLOSED follows. Peers are told over
- *  the other links.  [any-thread] [callback-ok]  Since 0.1. */
+/** Closes an endpoint and its members, or, after its ENDPOINT_CLOSED, only the handle. Its links
+ *  are closed (LINK_CLOSED), their connections go on over others. ENDPOINT_CLOSED follows. Peers are
+ *  told over the other links.  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_endpoint_close(plait_node *node, plait_endpoint endpoint);
 
 /** The URI under which the endpoint is open, with what the system has chosen:

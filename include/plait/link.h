@@ -35,6 +35,13 @@ enum {
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_link_close(plait_node *node, plait_link link, uint64_t code);
 
+/** Changes how its sending rate is found, at once and for the link's life.
+ *  congestion: PLAIT_CONGESTION_*; PLAIT_CONGESTION_DEFAULT: as the connection was told.
+ *    PLAIT_E_INVALID  there is no such way
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_link_set_congestion(plait_node *node, plait_link link,
+                                                 uint32_t congestion);
+
 /** Where it leads: "udp://192.0.2.7:4242"; on a point-to-point line the URI of the local endpoint.
  *  buf, cap, len: as in plait_endpoint_uri.
  *    PLAIT_E_BUFFER  cap is too small; *len is set, nothing else
@@ -75,6 +82,8 @@ typedef struct plait_link_stats {
     uint64_t packets_acked;
     uint64_t data_sent;          /**< bytes of channels in them, repeats included */
     uint64_t data_received;      /**< the same */
+    uint32_t congestion;         /**< PLAIT_CONGESTION_* in use; 0: a line of known rate */
+    uint32_t reserved2;          /**< 0 */
 } plait_link_stats;
 
 /** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since

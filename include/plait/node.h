@@ -94,10 +94,12 @@ typedef struct plait_node_config {
     uint32_t network_key_count;   /**< at most 4. The first is used to connect, each to be
                                        connected to */
     uint32_t reserved;            /**< 0 */
+    uint32_t congestion;          /**< PLAIT_CONGESTION_* of its links */
+    uint32_t reserved2;           /**< 0 */
 } plait_node_config;
 
-#define PLAIT_NODE_CONFIG_INIT \
-    {(uint32_t)sizeof(plait_node_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0}
+#define PLAIT_NODE_CONFIG_INIT                                                                     \
+    { (uint32_t)sizeof(plait_node_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0 }
 
 /** Sets the defaults. size: sizeof(plait_node_config) as the caller knows it.
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size

@@ -18,7 +18,8 @@ enum {
     PLAIT_TRACE_CONNECTIONS = 1, /**< states, handshakes, ends */
     PLAIT_TRACE_LINKS = 2,       /**< states and roles of links, with the reason */
     PLAIT_TRACE_PACKETS = 4,     /**< every packet sent and received */
-    PLAIT_TRACE_RECOVERY = 8     /**< acknowledged, lost, RTT, congestion window */
+    PLAIT_TRACE_RECOVERY = 8,    /**< acknowledged, lost, RTT, congestion window */
+    PLAIT_TRACE_DATA = 16        /**< which bytes of which channel each packet carries */
 };
 
 /** plait_trace_record.type. */
@@ -33,8 +34,17 @@ enum {
     PLAIT_TRACE_PACKET_RECEIVED = 4,  /**< a: packet number; b: bytes; c: channel number */
     PLAIT_TRACE_PACKET_LOST = 5,      /**< a: microseconds since it was sent; b: bytes; c: channel
                                            number */
-    PLAIT_TRACE_RECOVERY_STATE = 6    /**< a: congestion window; b: bytes in flight; c: smoothed
+    PLAIT_TRACE_RECOVERY_STATE = 6,   /**< a: congestion window; b: bytes in flight; c: smoothed
                                            RTT in us; d: rate in bytes a second */
+    PLAIT_TRACE_DATA_SENT = 7         /**< a: channel number; b: offset in the channel's direction;
+                                           c: bytes; d: PLAIT_TRACE_DATA_… bits */
+};
+
+/** plait_trace_record.d of PLAIT_TRACE_DATA_SENT. */
+enum {
+    PLAIT_TRACE_DATA_FIN = 1,   /**< the direction ends after these bytes */
+    PLAIT_TRACE_DATA_START = 2, /**< a message begins with them */
+    PLAIT_TRACE_DATA_AGAIN = 4  /**< they were sent before */
 };
 
 /** One record. */

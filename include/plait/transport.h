@@ -128,6 +128,8 @@ enum {
     PLAIT_INFO_POINT_TO_POINT = 2, /**< there is one other end and it has no address */
     PLAIT_INFO_LOOPBACK = 4,       /**< does not leave this machine */
     PLAIT_INFO_DOWN = 8,           /**< the link is down at present (see PLAIT_TRANSPORT_DOWN) */
+    PLAIT_INFO_ROUTED = 32,        /**< with `addr`: the system itself would send there from this
+                                        endpoint; preferred among several that could */
     PLAIT_INFO_BACK_PRESSURE = 16  /**< a full line is said (PLAIT_E_AGAIN) rather than answered by
                                         loss */
 };
@@ -353,9 +355,27 @@ typedef struct plait_transport {
     void (*poll)(void *self, int fd, uint32_t events);
 
     /** A power beyond this header by its id; NULL: not offered. `self` NULL: of the plugin.
-     *  Reserved ids: plait.tx-buffers/1, plait.lower/1.  Default: none.  [load, worker] */
+     *  plait.members/1: see plait_transport_members. Reserved ids: plait.tx-buffers/1,
+     *  plait.lower/1.  Default: none.  [load, worker] */
     const void *(*get_extension)(void *self, const char *id);
 } plait_transport;
+
+/** The id of plait_transport_members. */
+#define PLAIT_EXTENSION_MEMBERS "plait.members/1"
+
+/** An open endpoint whose get_extension gives this carries nothing itself: it stands for several
+ *  others that come and go by themselves, as "udp://" with a star for the addresses of a machine.
+ *  It tells state(ADDRESS, addr, 1) and the host opens the member; state(ADDRESS, addr, 0) and the
+ *  host closes it; state(DOWN or UP, addr) is about that member. It is asked for nothing but info,
+ *  poll, uri and close. */
+typedef struct plait_transport_members {
+    uint32_t struct_size; /**< bytes of the plugin's structure */
+    uint32_t reserved;    /**< zero */
+
+    /** The URI of the member at `addr`, with its final zero byte into buf[0..cap). PLAIT_OK;
+     *  PLAIT_E_ADDRESS: no longer there; PLAIT_E_BUFFER.  [worker] */
+    plait_status (*uri)(void *self, const plait_addr *addr, char *buf, size_t cap);
+} plait_transport_members;
 
 #if defined(_WIN32)
 #define PLAIT_TRANSPORT_PUBLIC __declspec(dllexport)

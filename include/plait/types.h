@@ -109,7 +109,10 @@ enum {
     PLAIT_EVENT_ENDPOINT_CLOSED = 31,
     /** An application endpoint has datagrams to send: plait_endpoint_take until it returns
      *  PLAIT_E_AGAIN. a: the endpoint; b: bytes waiting. */
-    PLAIT_EVENT_ENDPOINT_OUTPUT = 32
+    PLAIT_EVENT_ENDPOINT_OUTPUT = 32,
+    /** A member of an endpoint that stands for several ("udp://" and a star) is open. a: the new
+     *  endpoint; b: the one that it belongs to. token: of that one. */
+    PLAIT_EVENT_ENDPOINT_OPENED = 33
 };
 
 /** Something that has happened. */
@@ -135,6 +138,14 @@ static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
 #else
 _Static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
 #endif
+
+/** How the sending rate of a link is found. A line whose transport knows its rate (a serial port)
+ *  is always sent to at that rate. */
+enum {
+    PLAIT_CONGESTION_DEFAULT = 0, /**< of a connection: the node's; of a node: CUBIC */
+    PLAIT_CONGESTION_CUBIC = 1,   /**< RFC 9438: as most of the Internet does; fills queues */
+    PLAIT_CONGESTION_BBR = 2      /**< BBRv3: keeps queues short, minds random loss less */
+};
 
 #ifdef __cplusplus
 }

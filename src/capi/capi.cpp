@@ -39,6 +39,15 @@ Status check_out_size(const char *function, size_t size) noexcept {
     return PLAIT_OK;
 }
 
+Status read_congestion(uint32_t value, std::optional<recovery::ControllerKind> &to) {
+    switch (value) {
+    case PLAIT_CONGESTION_DEFAULT: return PLAIT_OK;
+    case PLAIT_CONGESTION_CUBIC: to = recovery::ControllerKind::kCubic; return PLAIT_OK;
+    case PLAIT_CONGESTION_BBR: to = recovery::ControllerKind::kBbr; return PLAIT_OK;
+    default: return fail(PLAIT_E_INVALID, "%u is not a way to control congestion", value);
+    }
+}
+
 Status put_text(const char *function, std::string_view text, char *buf, size_t cap, size_t *len) {
     if (buf == nullptr && cap != 0)
         return null_argument(function, "buf");

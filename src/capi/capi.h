@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string_view>
 
 struct plait_identity {
@@ -118,6 +119,8 @@ plait_status init_struct(const char *function, T *config, size_t size, const T &
     });
 }
 
+// PLAIT_CONGESTION_*; `to` keeps its value at PLAIT_CONGESTION_DEFAULT.
+Status read_congestion(uint32_t value, std::optional<recovery::ControllerKind> &to);
 Status reserved_field(const char *function, const char *name) noexcept;
 
 // -- texts to callers: all of it and a zero byte, or PLAIT_E_BUFFER; the length in either case

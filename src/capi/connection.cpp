@@ -42,6 +42,10 @@ Status read_connect_config(const plait_connect_config &from, node::ConnectConfig
     if (from.accept_any_id > 1)
         return fail(PLAIT_E_INVALID, "accept_any_id is 0 or 1");
     to.accept_any_id = from.accept_any_id != 0;
+    if (from.reserved != 0)
+        return reserved_field("plait_connect", "reserved");
+    if (const Status status = read_congestion(from.congestion, to.controller); status != PLAIT_OK)
+        return status;
     to.token = from.token;
     Status status = read_duration("idle_timeout_us", from.idle_timeout_us, to.idle_timeout);
     if (status == PLAIT_OK)

@@ -25,6 +25,15 @@ uint32_t public_state(link::State state) {
     return 0;
 }
 
+uint32_t public_congestion(recovery::ControllerKind kind) {
+    switch (kind) {
+    case recovery::ControllerKind::kCubic: return PLAIT_CONGESTION_CUBIC;
+    case recovery::ControllerKind::kBbr: return PLAIT_CONGESTION_BBR;
+    case recovery::ControllerKind::kFixedRate: break;
+    }
+    return 0;
+}
+
 } // namespace
 
 plait_status plait_link_close(plait_node *node, plait_link link, uint64_t code) {
@@ -33,6 +42,16 @@ plait_status plait_link_close(plait_node *node, plait_link link, uint64_t code) 
         if (code > kCodeMax)
             return too_large_code(function, code, kCodeMax);
         return call.node().close_link(link, code, call.now());
+    });
+}
+
+plait_status plait_link_set_congestion(plait_node *node, plait_link link, uint32_t congestion) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        std::optional<recovery::ControllerKind> kind;
+        if (const Status status = read_congestion(congestion, kind); status != PLAIT_OK)
+            return status;
+        return call.node().set_link_controller(link, kind, call.now());
     });
 }
 
@@ -91,6 +110,7 @@ plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_
         stats.packets_acked = info->packets_acked;
         stats.data_sent = info->payload_sent;
         stats.data_received = info->payload_received;
+        stats.congestion = public_congestion(info->controller);
         write_struct(stats, out);
         return PLAIT_OK;
     });

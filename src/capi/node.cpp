@@ -54,6 +54,12 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
         return fail(PLAIT_E_INVALID, "%u is not a poller", from.poller);
     if (from.reserved != 0)
         return reserved_field("plait_node_new", "reserved");
+    if (from.reserved2 != 0)
+        return reserved_field("plait_node_new", "reserved2");
+    std::optional<recovery::ControllerKind> controller;
+    if (const Status status = read_congestion(from.congestion, controller); status != PLAIT_OK)
+        return status;
+    to.controller = controller.value_or(to.controller);
     worker.poller = from.poller;
     worker.busy_poll = base::micros(from.busy_poll_us);
     worker.search_path =

@@ -160,6 +160,10 @@ class Channel {
     bool readable() const { return receive_.readable(c_); }
     uint64_t written() const { return send_.written(); } // the offset after what was taken
     uint64_t queued() const { return send_.written() - send_.sent(); }     // not sent yet
+    // Bytes that may go out, as far as is known: an application that was refused room has more.
+    uint64_t backlog() const { return send_.backlog(); }
+    // Something is to be sent again.
+    bool has_repeats() const { return send_.has_repeats(); }
     uint64_t unacked() const { return send_.written() - send_.settled(); } // taken, not settled
     uint64_t room() const { return send_.room(c_); } // bytes that send() would take now
     uint64_t unread() const { return receive_.unread(); }

@@ -44,8 +44,11 @@ struct Config {
 
     bool reliable() const { return resend == wire::Resend::kAlways; }
     bool ordered() const { return !unordered; }
-    // The receiver stops waiting by itself.
-    bool waits() const { return !unordered && resend == wire::Resend::kNever; }
+    // The receiver stops waiting by itself. Not where a loss closes the channel: nothing may be
+    // left out before, and only the sender knows.
+    bool waits() const {
+        return !unordered && resend == wire::Resend::kNever && on_loss != wire::OnLoss::kClose;
+    }
     bool deadlines() const { return resend == wire::Resend::kUntilDeadline; }
     bool operator==(const Config &) const = default;
 };

@@ -279,9 +279,9 @@ bool ReceiveHalf::jump(Core &c, Time now) {
         return false;
     }
     const uint64_t from = h.order, to = next->start;
-    // What SKIP took out before is no news.
+    // What SKIP took out before is no news, and the same SKIP again would not be either.
+    for_each_outside(h.gone, from, to, [&](uint64_t a, uint64_t b) { h.passed.add(a, b); });
     lose(c, from, to, 0, true);
-    h.passed.add(from, to);
     if (h.passed.count() > kPassedMax)
         h.passed.pop_front();
     return true;
@@ -300,7 +300,10 @@ void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages,
     uint64_t bytes = 0;
     std::vector<Range> lost;
     for_each_outside(whole ? kept : h.data, start, end, [&](uint64_t a, uint64_t b) {
-        lost.push_back({a, b});
+        if (whole)
+            lost.push_back({a, b});
+        else
+            for_each_outside(h.gone, a, b, [&](uint64_t x, uint64_t y) { lost.push_back({x, y}); });
     });
     for (const Range &r : lost) {
         const uint64_t thrown = h.data.remove(r.start, r.end);
@@ -320,15 +323,24 @@ void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages,
         note_gap(c, bytes, messages);
         return;
     }
-    const Gap gap{start, end, bytes, messages};
-    const auto at = std::lower_bound(h.gaps.begin(), h.gaps.end(), start,
+    // Of bytes each hole is told at its place; what came between is read between.
+    if (whole)
+        add_gap({start, end, bytes, messages});
+    else
+        for (const Range &r : lost)
+            add_gap({r.start, r.end, r.size(), messages});
+}
+
+void ReceiveHalf::add_gap(Gap gap) {
+    auto &gaps = held_->gaps;
+    const auto at = std::lower_bound(gaps.begin(), gaps.end(), gap.start,
                                      [](const Gap &g, uint64_t v) { return g.start < v; });
-    if (at != h.gaps.begin() && (at - 1)->end == start) {
-        (at - 1)->end = end;
-        (at - 1)->bytes += bytes;
-        (at - 1)->messages += messages;
+    if (at != gaps.begin() && (at - 1)->end == gap.start) {
+        (at - 1)->end = gap.end;
+        (at - 1)->bytes += gap.bytes;
+        (at - 1)->messages += gap.messages;
     } else {
-        h.gaps.insert(at, gap);
+        gaps.insert(at, gap);
     }
 }
 

@@ -131,8 +131,11 @@ Result<size_t> ReceiveHalf::read(Core &c, MutBytes to, ReadInfo *info) {
 Result<size_t> ReceiveHalf::peek(Core &c, std::span<Bytes> slices, ReadInfo *info) {
     if (info)
         *info = {};
-    if (const Status s = may_read(c, info); s != PLAIT_OK)
+    if (const Status s = may_read(c, info); s != PLAIT_OK) {
+        if (s == PLAIT_E_END)
+            report(info, false);
         return Error{s};
+    }
     Item it;
     if (!item(c, it))
         return Error{PLAIT_E_AGAIN};
@@ -292,8 +295,18 @@ void ReceiveHalf::raise_for_message(Core &c) {
     c.want(control::kMaxData);
 }
 
-void ReceiveHalf::widen(Core &c) {
-    const uint64_t most = std::max(c.budget->bdp(), c.config.window);
+// How far above the first byte that is missing something has arrived.
+uint64_t ReceiveHalf::above_gap() const {
+    if (!held_)
+        return 0;
+    const RangeSet &data = held_->data;
+    const bool some = !data.empty() && data.front().start <= read_;
+    const uint64_t missing = some ? std::max(read_, data.front().end) : read_;
+    return highest_ - std::min(highest_, missing);
+}
+
+void ReceiveHalf::widen(Core &c, uint64_t held) {
+    const uint64_t most = std::max({c.budget->bdp(), c.config.window, 2 * held});
     window_ = std::max(window_, std::min(std::max(window_ * 2, kWindowFloor), most));
 }
 
@@ -305,7 +318,7 @@ void ReceiveHalf::tune(Core &c, Time now) {
     if (!taken && now - h.tune_start <= c.budget->srtt() * 2)
         return;
     if (taken && now - h.tune_start <= c.budget->srtt() * 2)
-        widen(c);
+        widen(c, 0);
     h.tune_start = now;
     h.tune_read = read_;
 }
@@ -315,8 +328,10 @@ Status ReceiveHalf::on_blocked(Core &c) {
         return PLAIT_E_PROTOCOL;
     if (state_ != ReceiveState::kOpen)
         return PLAIT_OK;
-    if (!readable(c)) // a reader that keeps up deserves a wider window
-        widen(c);
+    // A reader that keeps up deserves a wider window. What waits for a gap to close, because links
+    // differ or a packet was lost, is not the reader's fault: the window must hold that and more.
+    if (!readable(c))
+        widen(c, above_gap());
     raise_limit(c, true);
     return PLAIT_OK;
 }

@@ -142,6 +142,7 @@ class ReceiveHalf {
     Status walk_messages(Core &c, Range whole);
     bool jump(Core &c, Time now);
     void lose(Core &c, uint64_t start, uint64_t end, uint64_t messages, bool whole);
+    void add_gap(Gap gap);
     void note_gap(Core &c, uint64_t bytes, uint64_t messages);
     bool missing(const Core &c, uint64_t start, uint64_t end, uint64_t messages) const;
     void count_passed(Core &c, const wire::SkipFrame &f);
@@ -156,7 +157,8 @@ class ReceiveHalf {
     void note_end(Core &c);
     void raise_limit(Core &c, bool force);
     void raise_for_message(Core &c);
-    void widen(Core &c);
+    uint64_t above_gap() const;
+    void widen(Core &c, uint64_t held);
     void give_credit(Core &c, uint64_t keep);
 
     uint64_t read_ = 0, highest_ = 0, limit_;

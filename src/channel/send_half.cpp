@@ -48,7 +48,9 @@ uint64_t SendHalf::cost() const {
 uint64_t SendHalf::buffer_limit(const Core &c) const {
     if (c.config.send_buffer)
         return std::max(c.config.send_buffer, kSendBufferMin);
-    return std::clamp(c.budget->bdp(), kSendBufferAuto, kSendBufferAutoMax);
+    // Behind a lost packet everything waits for its repetition, and the application is asked for
+    // more only when half is free.
+    return std::clamp(2 * c.budget->bdp(), kSendBufferAuto, kSendBufferAutoMax);
 }
 
 // Whether `n` bytes that must be taken whole fit. What is larger than half the buffer may exceed it

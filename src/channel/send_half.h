@@ -45,6 +45,11 @@ class SendHalf {
     uint64_t settled() const { return settled_; }
     uint64_t limit() const { return limit_; }
     uint64_t max_message() const { return max_message_; }
+    uint64_t backlog() const {
+        const uint64_t end = writable_owed_ ? limit_ : std::min(written_, limit_);
+        return end > sent_ ? end - sent_ : 0;
+    }
+    bool has_repeats() const { return flight_ && !flight_->resend.empty(); }
     bool reserved() const { return flight_ && flight_->reserved; }
     bool idle() const { return !flight_; }
     // Bytes that the send buffer would take now.

@@ -273,15 +273,17 @@ void Connection::tune_windows(Time now) {
     // What arrived since the last look, taken for the rate; a window that limits the sender shows
     // as a rate of window / RTT, and so doubles it.
     Duration longest = base::millis(1);
-    uint64_t received = 0, send_bdp = 0;
+    uint64_t received = 0, rate = 0;
     for (size_t i = 0; i < link_count_; i++) {
         const LinkEntry &l = link_at(i);
         received += l.payload_received;
         if (!l.recovery)
             continue;
         longest = std::max(longest, l.recovery->rtt().srtt());
-        send_bdp += l.recovery->controller().cwnd();
+        if (l.usable())
+            rate += l.rate(services_.endpoints[l.endpoint.v]);
     }
+    const uint64_t send_bdp = rate * static_cast<uint64_t>(longest.us) / 1'000'000;
     const Duration elapsed = now - tuned_at_;
     if (elapsed < longest)
         return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "recovery/controller.h"
 
 #include <cstdint>
 
@@ -33,6 +34,8 @@ struct Config {
     Duration idle_timeout = base::seconds(60);
     Duration keepalive{0};
     Duration dormancy_timeout = base::seconds(60);
+    // Where the line's rate is not known.
+    recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     bool accept_at_once = false;
 };
 

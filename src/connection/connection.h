@@ -118,6 +118,8 @@ class Connection {
                Time now);
     Result<uint32_t> add_link(EndpointIndex endpoint, const plait_addr &remote, uint32_t cost,
                               Time now);
+    // None: the connection's. Lines of known rate keep to it.
+    void set_controller(LinkEntry &link, std::optional<recovery::ControllerKind> kind, Time now);
     void close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now);
     Result<uint32_t> open_channel(std::string_view label, const channel::Config &config, Time now);
     Status accept_channel(ChannelEntry &entry, const channel::Config *config, Time now);
@@ -224,6 +226,7 @@ class Connection {
     // links.cpp
     void place_link(LinkEntry &link, const Arrival &from);
     LinkEntry *new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote);
+    recovery::ControllerKind controller_of(const LinkEntry &link);
     void start_recovery(LinkEntry &link, Time now);
     LinkEntry *join_by_peer(const CidOwner &owner, const Arrival &from, Time now);
     void issue_spares();
@@ -320,18 +323,20 @@ class Connection {
     void send_validation(LinkEntry &link, Time now);
     void send_probes(LinkEntry &link, Time now);
     void send_acks(Time now);
-    bool send_some(ChannelEntry &entry, LinkEntry &link, Time now);
+    bool send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes, Time now);
     void add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now);
     void add_pending_control(PacketBuilder &packet);
     bool write_item(PacketBuilder &packet, const ControlItem &item);
-    LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now);
     bool can_send(LinkEntry &link, Time now);
-    Duration forward_delay(const LinkEntry &link) const;
-    Duration time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time now);
     LinkEntry *fastest_link();
     LinkEntry *ack_way(LinkEntry &of);
     size_t room_on(LinkEntry &link);
     void advance_epoch(ChannelEntry &entry);
+
+    // schedule.cpp
+    LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now, uint64_t &bytes);
+    const LinkEntry *delay_reference() const;
+    link::Way way_of(LinkEntry &link, const LinkEntry *reference, Time now);
 
     // close.cpp
     void send_close(Time now);

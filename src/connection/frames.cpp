@@ -42,7 +42,10 @@ Status Connection::on_link_state(const wire::LinkStateFrame &f, Time now) {
         return PLAIT_OK;
     const bool bad =
         f.state == wire::WireLinkState::kSuspect || f.state == wire::WireLinkState::kDead;
-    if (bad && link->state == link::State::kGood && other_good(*link)) {
+    // What goes there is answered: the trouble is on the way back only, and the peer avoids that.
+    const bool answered =
+        link->recovery && link->recovery->answered_since(now - link->recovery->rtt().srtt());
+    if (bad && !answered && link->state == link::State::kGood && other_good(*link)) {
         link->peer_says_down = true;
         suspect(*link, PLAIT_E_LINK_DOWN, now);
         reinject_all(*link, now);

@@ -35,6 +35,20 @@ void Connection::place_link(LinkEntry &link, const Arrival &from) {
         link.local = *from.local;
 }
 
+recovery::ControllerKind Connection::controller_of(const LinkEntry &link) {
+    if (services_.endpoints[link.endpoint.v].info.rate > 0)
+        return recovery::ControllerKind::kFixedRate;
+    return link.controller.value_or(config_.controller);
+}
+
+void Connection::set_controller(LinkEntry &link, std::optional<recovery::ControllerKind> kind,
+                                Time now) {
+    link.controller = kind;
+    if (link.recovery)
+        link.recovery->set_controller(controller_of(link), now);
+    touch();
+}
+
 // Whether all that has to be sent fits into this link's packets.
 bool Connection::ids_fit(const LinkEntry &link, const wire::Cid &peer_cid) {
     return endpoint_of(link).info.mtu >= kSmallMtu || peer_cid.len <= kScarceCidSize;
@@ -48,8 +62,7 @@ crypto::ResetToken Connection::reset_token(const IssuedCid &c) const {
 void Connection::start_recovery(LinkEntry &link, Time now) {
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
-    c.controller =
-        info.rate > 0 ? recovery::ControllerKind::kFixedRate : recovery::ControllerKind::kCubic;
+    c.controller = controller_of(link);
     c.mtu.base = info.fixed_mtu ? info.mtu : std::min<size_t>(info.mtu, c.mtu.base);
     c.mtu.limit = info.mtu;
     c.mtu.fixed = info.fixed_mtu;

@@ -103,7 +103,17 @@ bool PacketBuilder::add_data(Time now) {
     record_.offset = s.offset;
     record_.length = static_cast<uint16_t>(s.length);
     link_.payload_sent += s.length;
+    if (c_.services_.tracer.on(PLAIT_TRACE_DATA))
+        trace_data(s);
     return true;
+}
+
+void PacketBuilder::trace_data(const channel::Segment &s) {
+    const unsigned bits = (s.fin ? PLAIT_TRACE_DATA_FIN : 0) |
+                          (s.start ? PLAIT_TRACE_DATA_START : 0) |
+                          (s.retransmission ? PLAIT_TRACE_DATA_AGAIN : 0);
+    c_.services_.hooks->trace(
+        {PLAIT_TRACE_DATA_SENT, c_.slot_, link_.slot, entry_.number().v, s.offset, s.length, bits});
 }
 
 // Sealing is the second move of the bytes, after the application's copy into the chunk: where what

@@ -53,6 +53,7 @@ class PacketBuilder {
 
   private:
     bool take(const base::Writer &trial);
+    void trace_data(const channel::Segment &s);
     void add_payload(const channel::Segment &s);
     void seal(size_t size);
     void copy_to_candidate(const uint8_t *packet, size_t size);

@@ -17,6 +17,7 @@ constexpr Duration kMaxChallengeGap = base::seconds(1);
 constexpr uint64_t kWorthSearching = 16 << 10;
 constexpr size_t kUrgentMessage = 2048; // bytes: a message channel with less than this waiting
 constexpr size_t kAskBudgetEvery = 16;  // packets of a burst
+constexpr size_t kMinSpare = 1200;      // bytes of window that a sender with data would have used
 constexpr size_t kBurst = 64; // packets of one channel on one link before others get a turn
 } // namespace
 
@@ -221,67 +222,6 @@ bool Connection::can_send(LinkEntry &link, Time now) {
     return true;
 }
 
-// How long a packet takes there, by differences of one-way delays against the link that is known
-// best; the unknown constant is the same for all.
-Duration Connection::forward_delay(const LinkEntry &link) const {
-    const LinkEntry *reference = nullptr;
-    for (size_t i = 0; i < link_count_ && !reference; i++)
-        if (const LinkEntry &l = link_at(i); l.usable() && l.recovery->one_way().has_forward())
-            reference = &l;
-    const Duration half = link.recovery->rtt().srtt() / 2;
-    if (!reference || reference == &link || !link.recovery->one_way().has_forward())
-        return half;
-    const Duration d =
-        recovery::OneWayDelay::difference(link.recovery->one_way(), reference->recovery->one_way());
-    return std::max(reference->recovery->rtt().srtt() / 2 + d, Duration{0});
-}
-
-// When the last of `bytes_ahead` more bytes would be there, from now.
-Duration Connection::time_to_arrive(LinkEntry &link, uint64_t bytes_ahead, Time now) {
-    const EndpointEntry &e = endpoint_of(link);
-    const uint64_t rate = link.rate(e);
-    uint64_t queued = bytes_ahead;
-    if (e.info.rate > 0 && services_.driver)
-        queued += services_.driver->queued_bytes(link.endpoint);
-    const Time free = link.recovery->send_time(now);
-    Duration wait = free > now && free != kNever ? free - now : Duration{0};
-    if (link.recovery->window_left() == 0)
-        wait = std::max(wait, link.recovery->rtt().srtt() / 4);
-    // Who knows how long a full endpoint stays so: as long again as it has been.
-    if (e.blocked && e.blocked_since < now)
-        wait = std::max(wait, now - e.blocked_since);
-    return wait + base::micros(static_cast<int64_t>(queued * 1'000'000 / rate)) +
-           forward_delay(link);
-}
-
-// The link on which the next packet arrives first. For bulk a link that can send now is only taken
-// if that beats waiting for the fastest one: otherwise the slow one would hold the last bytes.
-LinkEntry *Connection::choose_link(const ChannelEntry &entry, bool urgent, Time now) {
-    LinkEntry *ready = nullptr, *best = nullptr;
-    Duration ready_in{}, best_in{};
-    for (size_t i = 0; i < link_count_; i++) {
-        LinkEntry &l = link_at(i);
-        if (!l.usable() || !endpoint_of(l).up)
-            continue;
-        const Duration in = time_to_arrive(l, l.packet_size(endpoint_of(l)), now);
-        if (!best || in < best_in) {
-            best = &l;
-            best_in = in;
-        }
-        if (can_send(l, now) && (!ready || in < ready_in)) {
-            ready = &l;
-            ready_in = in;
-        }
-    }
-    if (!ready || ready == best)
-        return ready;
-    // The best link is busy. Small urgent things wait for it only if that is really sooner.
-    const uint64_t backlog = urgent ? best->packet_size(endpoint_of(*best)) : entry.queued();
-    if (ready_in > time_to_arrive(*best, backlog, now))
-        return nullptr;
-    return ready;
-}
-
 // -- data
 
 void Connection::send_data(Time now) {
@@ -291,18 +231,21 @@ void Connection::send_data(Time now) {
     for (channel::Channel *next = order_.next(); next; next = order_.next()) {
         auto &entry = static_cast<ChannelEntry &>(*next);
         const bool urgent = entry.config().messages && entry.queued() <= kUrgentMessage;
-        LinkEntry *link = choose_link(entry, urgent, now);
+        uint64_t bytes = 0;
+        LinkEntry *link = choose_link(entry, urgent, now, bytes);
         if (!link) {
             blocked_on_window_ = true;
             break;
         }
         const uint32_t slot = entry.slot;
-        if (!send_some(entry, *link, now) && services_.channels.live(slot))
+        if (!send_some(entry, *link, bytes, now) && services_.channels.live(slot))
             order_.remove(entry); // nothing came out: what it waits for will bring it back
     }
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
-        if (!blocked_on_window_ && l.usable())
+        // Idle although it could send: for want of data, or because another link is better.
+        if (l.usable() &&
+            (can_send(l, now) || (!blocked_on_window_ && l.recovery->window_left() >= kMinSpare)))
             l.recovery->on_app_limited();
         if (EndpointEntry &e = endpoint_of(l);
             e.blocked && l.live() &&
@@ -316,7 +259,8 @@ bool Connection::send_control(Time now) {
     ChannelEntry &control = services_.channels[control_];
     if (pending_.empty() && !control.pending_control() && !control.has_data(now))
         return false;
-    LinkEntry *link = choose_link(control, true, now);
+    uint64_t bytes = 0;
+    LinkEntry *link = choose_link(control, true, now, bytes);
     if (!link) {
         blocked_on_window_ = true;
         return false;
@@ -380,13 +324,15 @@ bool Connection::write_item(PacketBuilder &packet, const ControlItem &item) {
     return fits;
 }
 
-// Some packets of one channel on one link. False if nothing was sent.
-bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
+// Some packets of one channel on one link, about `bytes` of them. False if nothing was sent.
+bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes, Time now) {
     const EndpointEntry &endpoint = endpoint_of(link);
     bool any = false;
     uint64_t allowed = 0, window = 0; // as last asked for; what was sent since is taken off
     for (size_t n = 0; n < kBurst && entry.attached; n++) {
         if (!entry.pending_control() && !entry.has_data(now))
+            break;
+        if (n > 0 && bytes == 0)
             break;
         if (n > 0 && (!endpoint.can_send() || (allowed == 0 && !can_send(link, now))))
             break;
@@ -417,6 +363,7 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, Time now) {
         const uint64_t sent = stats_.bytes_sent - before;
         allowed -= std::min(allowed, sent);
         window -= std::min(window, sent);
+        bytes -= std::min(bytes, sent);
         any = true;
         if (link.probes_owed > 0)
             link.probes_owed--;

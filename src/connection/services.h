@@ -12,6 +12,7 @@
 #include "connection/handshake.h"
 #include "crypto/protection.h"
 #include "link/link.h"
+#include "link/scheduler.h"
 #include "plait/trace.h"
 
 #include <string>

@@ -11,6 +11,7 @@
 #include "wire/frames.h"
 
 #include <memory>
+#include <optional>
 
 namespace plait::link {
 
@@ -69,6 +70,7 @@ struct Link {
     uint32_t cost = 0;
     uint64_t token = 0;
 
+    std::optional<recovery::ControllerKind> controller; // none: the connection's
     std::unique_ptr<recovery::LinkRecovery> recovery;
     recovery::ReceivedPackets received;
     Validation validation;

@@ -69,6 +69,7 @@ Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint,
         k.keepalive = config.keepalive;
     if (config.dormancy_timeout.us >= 0)
         k.dormancy_timeout = config.dormancy_timeout;
+    k.controller = config.controller.value_or(k.controller);
     const uint32_t slot = c.add_connection(k, now);
     if (slot == base::kNoSlot)
         return Error{PLAIT_E_LIMIT};
@@ -240,6 +241,18 @@ Status Node::close_link(uint64_t link, uint64_t code, Time now) {
     return PLAIT_OK;
 }
 
+Status Node::set_link_controller(uint64_t link, std::optional<recovery::ControllerKind> kind,
+                                 Time now) {
+    Core &c = *core_;
+    const auto l = c.link(link);
+    if (!l.ok())
+        return l.status();
+    if ((*l)->events.released)
+        return PLAIT_E_CLOSED;
+    c.connection_of(**l).set_controller(**l, kind, now);
+    return PLAIT_OK;
+}
+
 Result<LinkInfo> Node::link_info(uint64_t link) const {
     Core &c = *core_;
     const auto found = c.link(link);
@@ -279,7 +292,7 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.in_flight = k.bytes_in_flight;
     i.pacing_rate = k.pacing_rate;
     i.mtu = static_cast<uint32_t>(k.mtu);
-    i.controller = l.recovery->controller().name();
+    i.controller = l.recovery->controller_kind();
     return i;
 }
 

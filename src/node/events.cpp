@@ -17,8 +17,8 @@ constexpr uint32_t kChannelOrder[] = {PLAIT_EVENT_CHANNEL_REQUEST, PLAIT_EVENT_C
                                       PLAIT_EVENT_FINISHED,        PLAIT_EVENT_STOPPED,
                                       PLAIT_EVENT_CHANNEL_CLOSED};
 constexpr uint32_t kLinkOrder[] = {PLAIT_EVENT_LINK_STATE, PLAIT_EVENT_LINK_CLOSED};
-constexpr uint32_t kEndpointOrder[] = {PLAIT_EVENT_ENDPOINT_STATE, PLAIT_EVENT_ENDPOINT_OUTPUT,
-                                       PLAIT_EVENT_ENDPOINT_CLOSED};
+constexpr uint32_t kEndpointOrder[] = {PLAIT_EVENT_ENDPOINT_OPENED, PLAIT_EVENT_ENDPOINT_STATE,
+                                       PLAIT_EVENT_ENDPOINT_OUTPUT, PLAIT_EVENT_ENDPOINT_CLOSED};
 
 std::span<const uint32_t> order_of(Source source) {
     switch (source) {

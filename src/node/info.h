@@ -11,7 +11,9 @@
 #include "link/endpoint.h"
 #include "link/state.h"
 #include "plait/transport.h"
+#include "recovery/controller.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,7 @@ struct Config {
     Duration idle_timeout = base::seconds(60); // 0: none
     Duration keepalive = base::seconds(0);     // 0: none
     Duration dormancy_timeout = base::seconds(60);
+    recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     std::vector<crypto::Secret<32>> network_keys; // at most 4
     // The length of connection ids by transport class; others: 8 bytes.
     std::vector<std::pair<std::string, uint8_t>> cid_sizes = {{"serial", 1}};
@@ -51,6 +54,7 @@ using EndpointInfo = link::EndpointInfo;
 struct ConnectConfig {
     bool accept_any_id = false; // without a peer id: take whoever answers, else CONNECTION_REQUEST
     Duration idle_timeout{-1}, keepalive{-1}, dormancy_timeout{-1}; // negative: the node's
+    std::optional<recovery::ControllerKind> controller;             // none: the node's
     uint64_t token = 0; // the application's, comes back in each event
 };
 
@@ -101,7 +105,7 @@ struct LinkInfo {
     uint64_t cwnd = 0, in_flight = 0, pacing_rate = 0; // bytes, bytes, bytes a second
     uint32_t mtu = 0;
     uint32_t cost = 0;
-    const char *controller = "";
+    recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     char reason[64] = {}; // why it is in this state: "no answer for 41 ms"
 };
 

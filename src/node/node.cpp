@@ -32,6 +32,7 @@ connection::Config connection_config(const Config &c) {
     k.idle_timeout = c.idle_timeout;
     k.keepalive = c.keepalive;
     k.dormancy_timeout = c.dormancy_timeout;
+    k.controller = c.controller;
     return k;
 }
 
@@ -250,6 +251,12 @@ Status Node::release_endpoint(uint64_t endpoint) {
     (*e)->events.released = true;
     c.after_read({Source::kEndpoint, Handle::from(endpoint).slot}, 0);
     return PLAIT_OK;
+}
+
+void Node::endpoint_opened(EndpointIndex index) {
+    Core &c = *core_;
+    c.s.events.raise(c.s.endpoints[index.v].events, Source::kEndpoint, index.v,
+                     PLAIT_EVENT_ENDPOINT_OPENED);
 }
 
 void Node::endpoint_output(EndpointIndex index) {

@@ -16,6 +16,7 @@
 #include "plait/types.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -63,6 +64,8 @@ class Node {
     // handle is released at once); otherwise a CLOSED event for the endpoint follows.
     void endpoint_gone(EndpointIndex index, Status why, Time now);
     Status release_endpoint(uint64_t endpoint);
+    // It was opened without the application's doing: event ENDPOINT_OPENED.
+    void endpoint_opened(EndpointIndex index);
     // An application endpoint has datagrams to take: event ENDPOINT_OUTPUT.
     void endpoint_output(EndpointIndex index);
 
@@ -104,6 +107,9 @@ class Node {
     // -- Links -------------------------------------------------------------------------------
     Result<uint64_t> add_link(uint64_t connection, uint64_t endpoint, const plait_addr &addr,
                               const LinkConfig &config, Time now);
+    // None: the connection's. Lines of known rate keep to it.
+    Status set_link_controller(uint64_t link, std::optional<recovery::ControllerKind> kind,
+                               Time now);
     Status close_link(uint64_t link, uint64_t code, Time now); // or release
     Result<LinkInfo> link_info(uint64_t link) const;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recovery/controller.h"
 
+#include "recovery/bbr.h"
 #include "recovery/cubic.h"
 #include "recovery/fixed_rate.h"
 
@@ -14,6 +15,8 @@ uint64_t FixedRate::cwnd() const {
 std::unique_ptr<Controller> make_controller(ControllerKind kind, size_t mtu, uint64_t rate) {
     if (kind == ControllerKind::kFixedRate)
         return std::make_unique<FixedRate>(mtu, rate);
+    if (kind == ControllerKind::kBbr)
+        return std::make_unique<Bbr>(mtu);
     return std::make_unique<Cubic>(mtu);
 }
 

@@ -25,8 +25,12 @@ struct AckEvent {
     Duration fwd;               // one-way delay plus a constant; only differences mean something
     Duration queue_delay;       // what of the forward delay is queue
     bool app_limited = false;   // the window was not the limit during the last round trip
+    bool own_return = true;     // `rtt` is of this link in both directions
+    uint64_t in_flight = 0;     // now
     uint64_t delivery_rate = 0; // bytes/s, 0 = no sample
     bool rate_app_limited = false;
+    uint64_t sample_delivered = 0; // bytes that arrived while the rate sample was taken
+    uint64_t sample_in_flight = 0; // what was in flight when its packet was sent
 };
 
 struct LossEvent {
@@ -41,8 +45,9 @@ struct LossEvent {
 };
 
 enum class ControllerKind : uint8_t {
-    kCubic = 0,     // unknown, shared bottleneck
+    kCubic = 0,     // unknown, shared bottleneck; fills the queue
     kFixedRate = 1, // a line of known rate that belongs to us
+    kBbr = 2,       // unknown, shared bottleneck; keeps the queue short
 };
 
 class Controller {

@@ -32,11 +32,12 @@ const DeliveryRate::Checkpoint *DeliveryRate::find(uint64_t pn) const {
 
 void DeliveryRate::on_sent(PacketNumber pn, Time now, bool idle) {
     if (idle || count_ == 0)
-        push({pn.v, delivered_, low(now), low(now)});
+        push({pn.v, delivered_, low(now), low(now), 0});
 }
 
 RateSample DeliveryRate::on_acked(uint64_t bytes, PacketNumber largest, Time sent,
-                                  PacketNumber next, Time now, Duration srtt, Duration min_rtt) {
+                                  PacketNumber next, uint64_t in_flight, Time now, Duration srtt,
+                                  Duration min_rtt) {
     delivered_ += bytes;
     RateSample sample;
     if (const Checkpoint *c = find(largest.v)) {
@@ -45,11 +46,13 @@ RateSample DeliveryRate::on_acked(uint64_t bytes, PacketNumber largest, Time sen
         // Shorter than any round trip: the clock or an ACK burst, not the link.
         if (interval > 0 && interval >= static_cast<uint64_t>(min_rtt.us))
             sample.bytes_per_s = (delivered_ - c->delivered) * 1'000'000 / interval;
+        sample.delivered = delivered_ - c->delivered;
+        sample.in_flight = c->in_flight;
         sample.app_limited = largest.v < limited_below_;
     }
     const uint32_t since = low(now) - (count_ ? ring_[(count_ - 1) % kCheckpoints].time_us : 0);
     if (count_ == 0 || since >= static_cast<uint64_t>(srtt.us / 8))
-        push({next.v, delivered_, low(now), low(sent)});
+        push({next.v, delivered_, low(now), low(sent), in_flight});
     return sample;
 }
 

@@ -19,6 +19,8 @@ namespace plait::recovery {
 struct RateSample {
     uint64_t bytes_per_s = 0; // 0: no sample
     bool app_limited = false; // the sender had nothing to send: the link may be faster
+    uint64_t delivered = 0;   // bytes, while it was taken
+    uint64_t in_flight = 0;   // bytes, when it began
 };
 
 class DeliveryRate {
@@ -31,9 +33,9 @@ class DeliveryRate {
     // limit.
     void on_app_limited(PacketNumber next) { limited_below_ = next.v; }
     // An ACK delivered `bytes` more, the newest of them packet `largest`, sent at `sent`; `next` is
-    // the number of the next packet to be sent.
+    // the number of the next packet to be sent, `in_flight` what is still under way.
     RateSample on_acked(uint64_t bytes, PacketNumber largest, Time sent, PacketNumber next,
-                        Time now, Duration srtt, Duration min_rtt);
+                        uint64_t in_flight, Time now, Duration srtt, Duration min_rtt);
     uint64_t delivered() const { return delivered_; }
     void reset() { *this = DeliveryRate{}; }
 
@@ -43,6 +45,7 @@ class DeliveryRate {
         uint64_t delivered; // bytes delivered until then
         uint32_t time_us;   // when the last of them was acknowledged (modulo 2^32)
         uint32_t sent_us;   // when that packet was sent (modulo 2^32)
+        uint64_t in_flight; // bytes
     };
     void push(const Checkpoint &c);
     const Checkpoint *find(uint64_t pn) const;

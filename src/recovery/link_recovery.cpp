@@ -102,8 +102,13 @@ bool LinkRecovery::use_other() const {
     return other_.pto({}) > rtt_.pto({});
 }
 
+// Of the feedback that there is: where all ACKs come back over another link, theirs.
 const RttEstimator &LinkRecovery::rtt() const {
-    return rtt_.has_sample() || !other_.has_sample() ? rtt_ : other_;
+    if (!other_.has_sample())
+        return rtt_;
+    const bool own =
+        rtt_.has_sample() && rtt_.last_sample_time() + rtt_.srtt() * 4 >= other_.last_sample_time();
+    return own ? rtt_ : other_;
 }
 
 Duration LinkRecovery::pto() const {
@@ -135,11 +140,12 @@ void LinkRecovery::on_foreign_ack(Time arrival, uint32_t rx_time_us, Duration de
 
 // --- acknowledgements ---
 
-void LinkRecovery::tell_acked(uint64_t in_flight_before, Time now, Outcome &out) {
+void LinkRecovery::tell_acked(const AckInfo &ack, uint64_t in_flight_before, Time now,
+                              Outcome &out) {
     const RttEstimator &path = rtt();
-    const RateSample sample =
-        rate_.on_acked(out.acked_bytes + out.late_bytes, out.largest_newly_acked,
-                       out.largest_acked_sent, ledger_.next(), now, path.srtt(), path.min_rtt());
+    const RateSample sample = rate_.on_acked(
+        out.acked_bytes + out.late_bytes, out.largest_newly_acked, out.largest_acked_sent,
+        ledger_.next(), ledger_.bytes_in_flight(), now, path.srtt(), path.min_rtt());
     if (sample.bytes_per_s)
         stats_.delivery_rate = sample.bytes_per_s;
     if (out.largest_acked_sent < path_since_)
@@ -161,6 +167,10 @@ void LinkRecovery::tell_acked(uint64_t in_flight_before, Time now, Outcome &out)
     e.app_limited = !filled && !half;
     e.delivery_rate = sample.bytes_per_s;
     e.rate_app_limited = sample.app_limited;
+    e.sample_delivered = sample.delivered;
+    e.sample_in_flight = sample.in_flight;
+    e.in_flight = ledger_.bytes_in_flight();
+    e.own_return = ack.own_return || !rtt_.has_sample();
     controller_->on_acked(e);
 }
 
@@ -194,6 +204,7 @@ Status LinkRecovery::on_ack(const AckInfo &ack, Time now, Outcome &out) {
         return status;
     if (!out.anything_acked())
         return PLAIT_OK;
+    last_acked_ = now;
     take_samples(ack, now, out);
     for (const SentPacket &p : out.acked) {
         if (p.has(SentPacket::kMtuProbe))
@@ -209,8 +220,9 @@ Status LinkRecovery::on_ack(const AckInfo &ack, Time now, Outcome &out) {
         tell_late(now, out);
     find_lost(now, out);
     tell_ecn(ack, now, out);
-    tell_acked(in_flight_before, now, out);
+    tell_acked(ack, in_flight_before, now, out);
     pto_count_ = 0;
+    pacer_.set_fine(now < fine_until_);
     ledger_.forget_old(now, pto());
     after_change();
     return PLAIT_OK;
@@ -243,6 +255,9 @@ void LinkRecovery::tell_lost(Time now, Outcome &out) {
     e.min_rtt = path.min_rtt();
     e.queue_delay =
         one_way_.has_forward() ? one_way_.queue_delay() : path.latest() - path.min_rtt();
+    if (one_way_.has_forward() && e.queue_delay < kShallowQueue)
+        fine_until_ = now + kFinePacing;
+    pacer_.set_fine(now < fine_until_);
     // RFC 9002 section 7.6: only after a first round trip was measured, and never while suspect.
     const bool sampled =
         path.has_sample() && out.largest_lost_sent - out.lost_span >= path.first_sample_time();
@@ -317,8 +332,20 @@ void LinkRecovery::reset_path(Time now) {
     pacer_ = new_pacer();
     pto_count_ = 0;
     rate_.reset();
-    last_sent_ = last_pto_ = window_full_ = {};
+    last_sent_ = last_pto_ = window_full_ = fine_until_ = {};
     suspect_ = false;
+    after_change();
+}
+
+void LinkRecovery::set_controller(ControllerKind kind, Time now) {
+    if (kind == config_.controller)
+        return;
+    config_.controller = kind;
+    const uint64_t cwnd = controller_->cwnd();
+    controller_ = make_controller(kind, packet_size(), config_.line_rate);
+    controller_->remember(cwnd);
+    pacer_ = new_pacer();
+    fine_until_ = now;
     after_change();
 }
 

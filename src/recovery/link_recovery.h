@@ -75,6 +75,10 @@ class LinkRecovery {
     static constexpr Duration kMaxPto = base::seconds(60);
     static constexpr uint32_t kPtoProbes = 2;
     static constexpr uint32_t kMinPacket = 64;
+    // Loss at a shorter queue than this: our own runs overflow it. Then they are shorter for a
+    // while.
+    static constexpr Duration kShallowQueue = base::millis(2);
+    static constexpr Duration kFinePacing = base::seconds(10);
 
     // `first` is the first packet number to be used: they go on when a link wakes up.
     explicit LinkRecovery(const LinkRecoveryConfig &config, PacketNumber first = {});
@@ -118,6 +122,9 @@ class LinkRecovery {
     void set_peer_max_ack_delay(Duration delay) { max_ack_delay_ = delay; }
     void set_line_rate(uint64_t bytes_per_s);
     void set_mtu_limit(size_t limit);
+    // Another way to find the rate; it begins from nothing but the window.
+    void set_controller(ControllerKind kind, Time now);
+    ControllerKind controller_kind() const { return config_.controller; }
     void set_growth_share(double share) { controller_->set_growth_share(share); }
 
     // --- idling ---
@@ -129,6 +136,8 @@ class LinkRecovery {
 
     // --- what is known ---
     uint32_t pto_count() const { return pto_count_; }
+    // A packet sent here was newly acknowledged then or later.
+    bool answered_since(Time t) const { return last_acked_ != Time{} && last_acked_ >= t; }
     uint64_t bytes_in_flight() const { return ledger_.bytes_in_flight(); }
     Duration pto() const; // without backoff
     const RttEstimator &rtt() const;
@@ -148,7 +157,7 @@ class LinkRecovery {
     Duration loss_delay() const;
     bool use_other() const;
     void take_samples(const AckInfo &ack, Time now, Outcome &out);
-    void tell_acked(uint64_t in_flight_before, Time now, Outcome &out);
+    void tell_acked(const AckInfo &ack, uint64_t in_flight_before, Time now, Outcome &out);
     void tell_late(Time now, Outcome &out);
     void tell_ecn(const AckInfo &ack, Time now, const Outcome &out);
     void find_lost(Time now, Outcome &out);
@@ -169,8 +178,9 @@ class LinkRecovery {
     LinkStats stats_;
     Duration max_ack_delay_;
     Time last_sent_; // the newest in-flight packet
-    Time last_pto_;
+    Time last_pto_, last_acked_;
     Time window_full_; // when the window last stopped the sender
+    Time fine_until_;  // paced in shorter runs
     Time path_since_;  // packets sent earlier say nothing of this path
     uint64_t ecn_ce_ = 0;
     uint32_t pto_count_ = 0;

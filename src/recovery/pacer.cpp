@@ -9,9 +9,9 @@ namespace plait::recovery {
 void Pacer::update(uint64_t rate, uint64_t cwnd, size_t mtu) {
     rate_ = std::max<uint64_t>(rate, 1);
     mtu_ = mtu;
-    const uint64_t per_ms = unlimited() ? cwnd : rate_ / 1000;
+    const uint64_t run = unlimited() ? cwnd : rate_ / (fine_ ? 4000 : 1000);
     ns_per_byte_ = 1e9 / static_cast<double>(rate_);
-    quantum_ = std::max<uint64_t>(std::min(std::max<uint64_t>(2 * mtu, per_ms), cwnd / 2), mtu);
+    quantum_ = std::max<uint64_t>(std::min(std::max<uint64_t>(2 * mtu, run), cwnd / 2), mtu);
     credit_ns_ = std::min(nanos(quantum_), static_cast<uint64_t>(kMaxCredit.us) * 1000);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Spreads what the window allows over the round trip (RFC 9002 section 7.7), in quanta that suit
-// segmentation offload and timers: max(2 packets, rate x 1 ms), at most half the window. It never
-// asks for a sleep under 100 us: what is so near may go now.
+// segmentation offload and timers: max(2 packets, rate x 1 ms), at most half the window; a quarter
+// of that where queues turned out to be too short for it. It never asks for a sleep under 100 us:
+// what is so near may go now.
 //
 // All that was sent "has left" at `free_`, were it sent at the pacing rate. A quantum may be ahead
 // of that; being late (a coarse timer) earns credit of one more quantum or 2 ms, not more.
@@ -27,6 +28,8 @@ class Pacer {
 
     // After each change: bytes/s (Controller::kUnlimited: no pacing), window and packet size.
     void update(uint64_t rate, uint64_t cwnd, size_t mtu);
+    // In shorter runs: the bottleneck's queue does not hold a whole one.
+    void set_fine(bool fine) { fine_ = fine; }
     // Nothing has been sent for long: the first packets may go at once.
     void on_idle() { burst_ = burst_packets_ * mtu_; }
 
@@ -57,6 +60,7 @@ class Pacer {
     uint64_t burst_ = 0; // bytes that may go without being charged
     uint64_t mtu_;
     uint32_t burst_packets_;
+    bool fine_ = false;
 };
 
 } // namespace plait::recovery

@@ -13,7 +13,9 @@ Endpoints::Endpoints(Loader &loader, Waker &waker, Log &log) : loader_(loader) {
     services_.log = &log;
 }
 
-Endpoints::~Endpoints() { close_all(); }
+Endpoints::~Endpoints() {
+    close_all();
+}
 
 void Endpoints::set_poller(Poller &poller) {
     if (services_.poller != nullptr)
@@ -79,6 +81,8 @@ Result<uint64_t> Endpoints::open(const std::string &uri, const OpenOptions &opti
     Endpoint &h = make(uri);
     h.transport = *transport;
     h.token = options.token;
+    h.recv_buffer = options.recv_buffer;
+    h.send_buffer = options.send_buffer;
     plait_open_args args{sizeof(plait_open_args), 0, 1, 0, h.uri.c_str(), options.recv_buffer,
                          options.send_buffer};
     h.opening = true;
@@ -95,6 +99,9 @@ Result<uint64_t> Endpoints::open(const std::string &uri, const OpenOptions &opti
         drop(h);
         return Error{status};
     }
+    if (h.transport->get_extension != nullptr)
+        h.members = static_cast<const plait_transport_members *>(
+            h.transport->get_extension(h.self, PLAIT_EXTENSION_MEMBERS));
     return join_node(h, describe(h), now);
 }
 
@@ -197,9 +204,11 @@ Status Endpoints::close(uint64_t endpoint, Time now) {
         return node_->release_endpoint(endpoint);
     }
     services_.log->line(PLAIT_LOG_INFO, "%s: closed", h->uri.c_str());
+    for (const auto &member : slots_)
+        if (member && member->parent == endpoint)
+            end_member(*member, PLAIT_OK, now);
     node_->endpoint_gone(h->index, PLAIT_OK, now);
-    if (h->token != 0)
-        departed_.emplace_back(endpoint, h->token);
+    departed_.push_back({endpoint, h->token, h->parent});
     close_plugin(*h);
     drop(*h);
     return PLAIT_OK;

@@ -22,6 +22,7 @@ inline constexpr int kRecvRounds = 4; // full batches of one endpoint before the
 inline constexpr uint32_t kAppMtuDefault = 1200, kAppMtuMax = 65535;
 inline constexpr uint32_t kAppQueueDefault = 64u << 10;
 inline constexpr size_t kAppNameMax = 24;
+inline constexpr size_t kMemberUriMax = 512;
 
 struct OpenOptions {
     uint32_t recv_buffer = 0, send_buffer = 0;
@@ -99,6 +100,11 @@ class Endpoints final : public node::Output {
     void receive(Endpoint &h, Time now);
     void deliver(Endpoint &h, std::span<plait_datagram> v, Time now);
     void apply(Endpoint &h, const Notice &notice, Time now);
+    void apply_member(Endpoint &group, const Notice &notice, Time now);
+    void open_member(Endpoint &group, const plait_addr &addr, Time now);
+    void end_member(Endpoint &member, Status why, Time now);
+    Endpoint *member_at(const Endpoint &group, const plait_addr &addr) const;
+    bool suits(const Endpoint &h, const std::string &address, uint64_t group) const;
     void end(Endpoint &h, Status why, Time now);
     void close_plugin(Endpoint &h);
     uint32_t send_app(Endpoint &h, std::span<const plait_datagram> v);
@@ -109,7 +115,10 @@ class Endpoints final : public node::Output {
     node::Node *node_ = nullptr;
     std::vector<std::unique_ptr<Endpoint>> slots_;
     std::vector<uint16_t> generations_;                   // of the slots
-    std::vector<std::pair<uint64_t, uint64_t>> departed_; // handle and token, until CLOSED is told
+    struct Departed {
+        uint64_t handle, token, parent;
+    };
+    std::vector<Departed> departed_; // until CLOSED is told
     std::vector<uint8_t> scratch_; // what was pushed; the node writes into it
     std::array<plait_datagram, kRecvBatch> batch_{};
 };

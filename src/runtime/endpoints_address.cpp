@@ -46,7 +46,9 @@ std::string bytes_text(const plait_addr &addr) {
     return text;
 }
 
-std::string base_of(const plait_host_endpoint &h) { return h.uri.substr(0, h.uri.find('?')); }
+std::string base_of(const plait_host_endpoint &h) {
+    return h.uri.substr(0, h.uri.find('?'));
+}
 
 } // namespace
 
@@ -61,7 +63,7 @@ Result<std::string> Endpoints::uri(uint64_t endpoint) const {
     const auto h = look(endpoint);
     if (!h)
         return Error{h.status()};
-    if (!(*h)->has_local || (*h)->transport == nullptr)
+    if (!(*h)->has_local || (*h)->transport == nullptr || (*h)->members != nullptr)
         return (*h)->uri;
     return address_text(endpoint, (*h)->local);
 }
@@ -99,16 +101,26 @@ bool Endpoints::parse_address(const Endpoint &h, const std::string &address,
     return h.transport->addr_parse(h.self, address.c_str(), &out) == PLAIT_OK;
 }
 
+// Whether it may be taken for an address of this scheme where none is given, or only its group.
+bool Endpoints::suits(const Endpoint &h, const std::string &address, uint64_t group) const {
+    return h.handle != 0 && !h.failed && h.members == nullptr &&
+           (group == 0 || h.parent == group) && scheme_of(h.uri) == scheme_of(address);
+}
+
 Result<Target> Endpoints::resolve(const std::string &address, uint64_t endpoint) const {
+    uint64_t group = 0;
     if (endpoint != 0) {
         const auto h = look(endpoint);
         if (!h)
             return Error{fail(h.status(), "the endpoint: %s", base::status_text(h.status()))};
         Target target{endpoint, {}};
-        if (!address.empty() && !parse_address(**h, address, target.addr))
+        if ((*h)->members != nullptr)
+            group = endpoint;
+        else if (!address.empty() && !parse_address(**h, address, target.addr))
             return Error{fail(PLAIT_E_ADDRESS, "%s: not an address of %s", address.c_str(),
                               (*h)->uri.c_str())};
-        return target;
+        else
+            return target;
     }
     const std::string_view scheme = scheme_of(address);
     if (!is_transport_name(scheme))
@@ -117,17 +129,20 @@ Result<Target> Endpoints::resolve(const std::string &address, uint64_t endpoint)
     Target best;
     int best_points = -1;
     for (const auto &h : slots_) {
-        if (!h || h->handle == 0 || h->failed || scheme_of(h->uri) != scheme)
+        if (!h || !suits(*h, address, group))
             continue;
         any = true;
         plait_addr addr;
         if (!parse_address(*h, address, addr))
             continue;
         // One whose own address is of the same size is of the same family; one that is up is
-        // better.
+        // better; and then the one that the system would take.
+        const uint32_t flags = transport_info(*h, addr.len > 0 ? &addr : nullptr).flags;
+        const auto stats = node_->endpoint_stats(h->handle);
         const bool same_kind = !h->has_local || h->local.len == addr.len;
-        const bool is_up = !(transport_info(*h, nullptr).flags & PLAIT_INFO_DOWN);
-        const int points = (same_kind ? 2 : 0) + (is_up ? 1 : 0);
+        const bool is_up = !(flags & PLAIT_INFO_DOWN) && stats && stats->up;
+        const int points =
+            (same_kind ? 4 : 0) + (is_up ? 2 : 0) + (flags & PLAIT_INFO_ROUTED ? 1 : 0);
         if (points > best_points) {
             best = {h->handle, addr};
             best_points = points;

@@ -59,7 +59,8 @@ void Endpoints::run(Endpoint &h, int fd, uint32_t events, Time now) {
         h.transport->poll(h.self, fd, events);
     else if (events & PLAIT_POLL_WRITE)
         node_->endpoint_writable(h.index, now);
-    if (!h.failed && (events & (PLAIT_POLL_READ | PLAIT_POLL_TIMER | PLAIT_POLL_WAKE)))
+    if (!h.failed && h.members == nullptr &&
+        (events & (PLAIT_POLL_READ | PLAIT_POLL_TIMER | PLAIT_POLL_WAKE)))
         receive(h, now);
 }
 
@@ -115,6 +116,8 @@ bool Endpoints::apply_notices(Time now) {
 
 void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
     const plait_addr *addr = notice.has_addr ? &notice.addr : nullptr;
+    if (h.members != nullptr && addr != nullptr)
+        return apply_member(h, notice, now);
     switch (notice.what) {
     case PLAIT_TRANSPORT_UP:
         services_.log->line(PLAIT_LOG_INFO, "%s: up", h.uri.c_str());
@@ -126,9 +129,7 @@ void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
         services_.log->line(PLAIT_LOG_INFO, "%s: down", h.uri.c_str());
         node_->endpoint_down(h.index, addr, now);
         break;
-    case PLAIT_TRANSPORT_WRITABLE:
-        node_->endpoint_writable(h.index, now);
-        break;
+    case PLAIT_TRANSPORT_WRITABLE: node_->endpoint_writable(h.index, now); break;
     case PLAIT_TRANSPORT_MTU:
         if (notice.value >= PLAIT_TRANSPORT_MTU_MIN && notice.value <= UINT32_MAX)
             node_->endpoint_mtu(h.index, addr, static_cast<uint32_t>(notice.value), now);
@@ -137,8 +138,7 @@ void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
         if (addr == nullptr)
             node_->network_changed(now);
         break;
-    default:
-        break; // of a later version of the interface
+    default: break; // of a later version of the interface
     }
 }
 
@@ -194,19 +194,23 @@ uint64_t Endpoints::queued_bytes(EndpointIndex index) {
 }
 
 void Endpoints::complete(plait_event &event) {
-    if (event.type < PLAIT_EVENT_ENDPOINT_STATE || event.type > PLAIT_EVENT_ENDPOINT_OUTPUT)
+    if (event.type < PLAIT_EVENT_ENDPOINT_STATE || event.type > PLAIT_EVENT_ENDPOINT_OPENED)
         return;
     if (const Endpoint *h = of(event.a)) {
         event.token = h->token;
         if (event.type == PLAIT_EVENT_ENDPOINT_OUTPUT && h->output)
             event.b = h->output->size();
+        if (event.type == PLAIT_EVENT_ENDPOINT_OPENED)
+            event.b = h->parent;
         return;
     }
     const auto it = std::find_if(departed_.begin(), departed_.end(),
-                                 [&event](const auto &d) { return d.first == event.a; });
+                                 [&event](const auto &d) { return d.handle == event.a; });
     if (it == departed_.end())
         return;
-    event.token = it->second;
+    event.token = it->token;
+    if (event.type == PLAIT_EVENT_ENDPOINT_OPENED)
+        event.b = it->parent;
     if (event.type == PLAIT_EVENT_ENDPOINT_CLOSED)
         departed_.erase(it);
 }

@@ -70,6 +70,10 @@ struct plait_host_endpoint {
     std::atomic<bool> wake_asked{false};
     std::array<plait::runtime::Watch, PLAIT_TRANSPORT_FDS_MAX> watches{};
     std::vector<plait::runtime::Notice> notices;
+    uint32_t recv_buffer = 0, send_buffer = 0;       // as wished for
+    const plait_transport_members *members = nullptr; // it stands for several
+    uint64_t parent = 0;                              // the one that this is a member of,
+    plait_addr member_addr{};                         // under this address
     std::unique_ptr<plait::runtime::AppQueue> output; // of an application endpoint
     uint32_t app_mtu = 0;
     bool app_point_to_point = false;

@@ -99,6 +99,10 @@ static void test_struct_sizes_are_checked(void **state) {
     config.struct_size = 0x7fffffff;
     assert_status(plait_node_new(p->a.identity, &config, &made), PLAIT_E_STRUCT_SIZE);
     config = test_config();
+    config.congestion = 3;
+    assert_status(plait_node_new(p->a.identity, &config, &made), PLAIT_E_INVALID);
+    assert_detail_has("congestion");
+    config.congestion = PLAIT_CONGESTION_BBR;
     config.reserved = 1;
     assert_status(plait_node_new(p->a.identity, &config, &made), PLAIT_E_STRUCT_SIZE);
     plait_node_stats stats = {0};

@@ -103,6 +103,12 @@ void Near::on_event(const plait_event &e) {
         states_[e.link] = e.a;
         break;
     case PLAIT_EVENT_LINK_CLOSED: states_.erase(e.link); break;
+    case PLAIT_EVENT_ENDPOINT_OPENED: members[e.a] = PLAIT_ENDPOINT_UP; break;
+    case PLAIT_EVENT_ENDPOINT_STATE: members[e.a] = e.b; break;
+    case PLAIT_EVENT_ENDPOINT_CLOSED:
+        members.erase(e.a);
+        member_end = e.status;
+        break;
     default: break;
     }
 }

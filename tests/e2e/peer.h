@@ -86,6 +86,8 @@ class Near {
     bool connected = false, finished = false, dormant = false, closed = false;
     plait_status close_status = PLAIT_OK;
     unsigned pings = 0, pongs = 0;
+    std::map<plait_endpoint, uint64_t> members; // of an endpoint that stands for several: state
+    plait_status member_end = PLAIT_OK;         // of the last that went
 
   private:
     void pump();

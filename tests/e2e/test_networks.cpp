@@ -4,9 +4,6 @@
 #include "fixture.h"
 #include "net/networks.h"
 
-#include <csignal>
-#include <cstdio>
-
 namespace plait::e2e {
 namespace {
 
@@ -15,10 +12,6 @@ constexpr uint64_t kRate = 1'000'000;
 const std::string kLine = "rate 1000000 delay 10000 queue 40000";
 constexpr uint64_t kFile = 5'000'000;
 constexpr uint64_t kPatienceMs = 30000;
-
-Networks &networks(void **state) {
-    return *static_cast<Networks *>(*state);
-}
 
 void test_two_lines_carry_more_than_one_could(void **state) {
     Networks &n = networks(state);
@@ -152,29 +145,13 @@ void test_nat_rebinding_mid_transfer_loses_nothing(void **state) {
     expect_whole(*n.near, *n.far, kPatienceMs);
 }
 
-int make_networks(void **state) {
-    *state = new Networks;
-    return 0;
-}
-
-int drop_networks(void **state) {
-    delete static_cast<Networks *>(*state);
-    return 0;
-}
-
-#define NETWORKS_TEST(test) cmocka_unit_test_setup_teardown(test, make_networks, drop_networks)
-
 } // namespace
 } // namespace plait::e2e
 
 int main() {
     using namespace plait::e2e;
-    constexpr int kSkipped = 77; // meson's word for it
-    if (const char *why = why_no_networks()) {
-        std::printf("skipped: %s\n", why);
-        return kSkipped;
-    }
-    std::signal(SIGPIPE, SIG_IGN);
+    if (const int skipped = networks_skipped())
+        return skipped;
     const CMUnitTest tests[] = {
         NETWORKS_TEST(test_two_lines_carry_more_than_one_could),
         NETWORKS_TEST(test_lossy_lines_lose_nothing),

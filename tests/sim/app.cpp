@@ -81,6 +81,7 @@ void App::forget_all() {
             end->abandon();
     peerings_.clear();
     channels_.clear();
+    senders_.clear();
     gone_.clear(); // a new engine gives out the same handles
 }
 
@@ -148,6 +149,22 @@ void App::handle(const plait_event &e, Time now) {
     }
     if (watch)
         watch(e);
+}
+
+// Whose direction that is; nullptr: no flow's. What was found once stays: numbers are not reused.
+FlowEnd *App::sender(uint64_t connection, uint32_t number) {
+    if (const auto it = senders_.find({connection, number}); it != senders_.end())
+        return it->second;
+    for (const auto &[channel, end] : channels_)
+        if (const auto info = node_.engine().channel_info(channel);
+            end && info.ok() && info->connection == connection && info->number == number)
+            return senders_[{connection, number}] = end;
+    return nullptr;
+}
+
+void App::on_data_sent(const plait_trace_record &r) {
+    if (FlowEnd *end = r.a == 0 ? nullptr : sender(r.connection, static_cast<uint32_t>(r.a)))
+        end->on_data_sent(r);
 }
 
 // What holds of every event, whatever the scenario.

@@ -58,6 +58,8 @@ class App {
     // -- what has happened
     // Handles every event that waits; false: there was none.
     bool take_events(Time now);
+    // A packet carries a channel's data.
+    void on_data_sent(const plait_trace_record &r);
     Peering *peering(uint64_t connection);
     // The live, connected one to that node, or nullptr.
     Peering *to(const SimNode &peer);
@@ -76,12 +78,14 @@ class App {
     void on_channel(const plait_event &e, Time now);
     void on_channel_request(const plait_event &e, Time now);
     void on_link(const plait_event &e, Peering &p);
+    FlowEnd *sender(uint64_t connection, uint32_t number);
 
     SimNode &node_;
     Rng rng_;
     std::map<uint64_t, Peering> peerings_;
-    std::map<uint64_t, FlowEnd *> channels_; // open ones; nullptr: nobody's
-    std::map<uint64_t, uint64_t> gone_;      // channels and links that had their closing event
+    std::map<uint64_t, FlowEnd *> channels_;                     // open ones; nullptr: nobody's
+    std::map<std::pair<uint64_t, uint32_t>, FlowEnd *> senders_; // by connection and number
+    std::map<uint64_t, uint64_t> gone_; // channels and links that had their closing event
     uint64_t counts_[64] = {};
 };
 

@@ -15,7 +15,9 @@ constexpr size_t kPacedPiece = 1000;     // of a stream with an interval
 } // namespace
 
 Flow::Flow(World &world, std::string label, FlowPlan plan)
-    : world_(world), label_(std::move(label)), plan_(std::move(plan)), key_(world.rng().next()) {
+    : world_(world), label_(std::move(label)), plan_(std::move(plan)),
+      key_(world.rng().next()), models_{{world, label_ + " there", plan_.config},
+                                        {world, label_ + " back", plan_.config}} {
     for (int i : {0, 1}) {
         ends_[i].flow = this;
         ends_[i].opener = i == 0;
@@ -52,7 +54,9 @@ void Flow::arrive(SimNode &node, uint64_t channel, const node::ChannelInfo &info
         node.engine().refuse_channel(channel, plan_.end_code, now);
         return;
     }
-    const Status s = node.engine().accept_channel(channel, nullptr, now);
+    channel::Config local = c;
+    local.drop_oldest = plan_.config.drop_oldest;
+    const Status s = node.engine().accept_channel(channel, &local, now);
     if (s == PLAIT_E_CLOSED) { // it has ended already; CHANNEL_CLOSED follows
         e.reading = false;
         return;
@@ -70,6 +74,15 @@ uint64_t FlowEnd::key(bool from_opener) const {
 
 bool FlowEnd::messages() const {
     return flow->plan().config.messages;
+}
+
+bool FlowEnd::may_close_on_loss() const {
+    const channel::Config &c = flow->plan().config;
+    return c.on_loss == wire::OnLoss::kClose && !c.reliable();
+}
+
+void FlowEnd::on_data_sent(const plait_trace_record &r) {
+    flow->model(opener).on_transmitted(r.b, r.c, r.d, {r.time_us}, r.link);
 }
 
 FlowEnd &FlowEnd::other() const {
@@ -103,14 +116,17 @@ void FlowEnd::on_event(const plait_event &e, Time) {
         break;
     case PLAIT_EVENT_STOPPED:
         stopped_by_peer = true;
-        if (e.a != flow->plan().end_code)
+        if (e.a != flow->plan().end_code && !(may_close_on_loss() && e.a == wire::kResetLoss))
             w.fail("%s: STOPPED with code %" PRIu64, flow->label().c_str(), e.a);
         break;
     case PLAIT_EVENT_CHANNEL_CLOSED:
+        reading = true;
         read(); // what the end looks like
         closed = true;
         closed_status = e.status;
         closed_code = e.a;
+        if (const auto info = node->engine().channel_info(channel); info.ok())
+            stats = info->stats;
         break;
     default: w.fail("%s: event %u of a channel", flow->label().c_str(), e.type);
     }
@@ -155,7 +171,7 @@ void FlowEnd::pump() {
             next_due = 0; // this one is still to be sent
             waits_for_writable = s == PLAIT_E_AGAIN;
             if (s == PLAIT_E_AGAIN || s == PLAIT_E_RESET || s == PLAIT_E_REFUSED ||
-                s == PLAIT_E_CLOSED)
+                s == PLAIT_E_CLOSED || (s == PLAIT_E_LOSS && may_close_on_loss()))
                 return;
             flow->world().fail("%s: send: %s", flow->label().c_str(), base::status_name(s));
         }
@@ -174,7 +190,8 @@ void FlowEnd::after_sending() {
     }
     const Status s = engine.finish(channel, node->local_time());
     finish_called = s == PLAIT_OK;
-    if (s != PLAIT_OK && s != PLAIT_E_RESET && s != PLAIT_E_REFUSED && s != PLAIT_E_CLOSED)
+    if (s != PLAIT_OK && s != PLAIT_E_RESET && s != PLAIT_E_REFUSED && s != PLAIT_E_CLOSED &&
+        !(s == PLAIT_E_LOSS && may_close_on_loss()))
         flow->world().fail("%s: finish: %s", flow->label().c_str(), base::status_name(s));
 }
 
@@ -187,6 +204,7 @@ bool FlowEnd::send_next(Status &s) {
         if (s == PLAIT_OK) {
             sent++;
             sent_at.push_back(flow->world().now());
+            flow->model(opener).on_accepted(m.size(), head, node->local_time());
         }
         return s == PLAIT_OK;
     }
@@ -196,11 +214,14 @@ bool FlowEnd::send_next(Status &s) {
     fill_content(key(opener), sent, piece);
     s = send_piece(piece, taken);
     sent += taken;
+    if (taken > 0)
+        flow->model(opener).on_accepted(taken, 0, node->local_time());
     return s == PLAIT_OK;
 }
 
 // In one of the four ways.
 Status FlowEnd::send_piece(Bytes piece, uint64_t &taken) {
+    head = base::varint_size(piece.size());
     switch (node->app().rng().below(8)) {
     case 0:
         if (piece.empty())
@@ -247,6 +268,7 @@ Status FlowEnd::send_reserved(Bytes piece, uint64_t &taken) {
         flow->world().fail("%s: reserved %zu of %zu", flow->label().c_str(), room->size(),
                            piece.size());
     std::copy(piece.begin(), piece.end(), room->begin());
+    head = piece.size() < 0x4000 ? 2 : 4; // its place was kept before the size was known
     const Status s = node->engine().commit(channel, piece.size(), node->local_time());
     if (s == PLAIT_OK)
         taken = piece.size();
@@ -314,11 +336,12 @@ void FlowEnd::read() {
         pump();
 }
 
-void FlowEnd::at_read_status(Status s) {
+void FlowEnd::at_read_status(Status s, const channel::ReadInfo &info) {
     if (s == PLAIT_E_END) {
         end = true;
+        flow->model(!opener).on_end(info);
         flow->world().progress();
-    } else if (s == PLAIT_E_RESET) {
+    } else if (s == PLAIT_E_RESET || (s == PLAIT_E_LOSS && may_close_on_loss())) {
         reset_seen = true;
     } else if (s != PLAIT_E_AGAIN && s != PLAIT_E_CLOSED && s != PLAIT_E_STALE &&
                s != PLAIT_E_REFUSED) {
@@ -335,15 +358,14 @@ bool FlowEnd::read_once() {
         std::vector<uint8_t> buffer(messages() ? (1u << 20) : rng.range(1, 30'000));
         const auto n = engine.read(channel, buffer, &info, node->local_time());
         if (!n.ok())
-            return at_read_status(n.status()), false;
-        const Bytes in{buffer.data(), *n};
-        messages() ? check_message(in) : check_bytes(in);
+            return at_read_status(n.status(), info), false;
+        check(info, {buffer.data(), *n});
         return true;
     }
     std::array<Bytes, 64> slices;
     const auto n = engine.peek(channel, slices, &info);
     if (!n.ok() && n.status() != PLAIT_E_BUFFER)
-        return at_read_status(n.status()), false;
+        return at_read_status(n.status(), info), false;
     std::vector<uint8_t> all;
     std::vector<Bytes> more(n.ok() ? 0 : info.slices);
     const auto again = n.ok() ? n : engine.peek(channel, more, &info);
@@ -355,50 +377,31 @@ bool FlowEnd::read_once() {
         all.insert(all.end(), b.begin(), b.end());
     }
     const size_t taken = messages() ? all.size() : rng.range(1, all.size());
-    messages() ? check_message(all) : check_bytes({all.data(), taken});
+    check(info, {all.data(), taken});
     if (const Status s = engine.consume(channel, taken, node->local_time()); s != PLAIT_OK)
         flow->world().fail("%s: consume: %s", flow->label().c_str(), base::status_name(s));
     return true;
 }
 
-void FlowEnd::check_bytes(Bytes in) {
+// The model says which bytes these should be; whether they are is seen here.
+void FlowEnd::check(const channel::ReadInfo &info, Bytes in) {
     World &w = flow->world();
-    if (received + in.size() > other().sent)
-        w.fail("%s: %" PRIu64 " bytes read, only %" PRIu64 " sent", flow->label().c_str(),
-               received + in.size(), other().sent);
-    if (const int64_t at = first_wrong(key(!opener), received, in); at >= 0)
-        w.fail("%s: byte %" PRIu64 " is wrong", flow->label().c_str(),
-               received + static_cast<uint64_t>(at));
-    received += in.size();
-    w.hash().add(received);
-    w.progress();
-}
-
-void FlowEnd::check_message(Bytes in) {
-    World &w = flow->world();
-    const channel::Config &c = flow->plan().config;
     const FlowEnd &from = other();
-    uint64_t seq = received;
-    if (!c.reliable() || c.unordered)
-        seq = in.size() >= 8 ? base::load_be(in.data(), 8) : UINT64_MAX;
-    if (seq >= from.sent)
-        w.fail("%s: message %" PRIu64 " was never sent", flow->label().c_str(), seq);
-    const std::vector<uint8_t> expected =
-        message(key(!opener), seq, from.volume.least, from.volume.most);
-    if (!std::equal(in.begin(), in.end(), expected.begin(), expected.end()))
-        w.fail("%s: message %" PRIu64 " is not what was sent (%zu bytes, sent %zu)",
-               flow->label().c_str(), seq, in.size(), expected.size());
-    if (seen.size() <= seq)
-        seen.resize(seq + 1);
-    if (seen[seq])
-        w.fail("%s: message %" PRIu64 " came twice", flow->label().c_str(), seq);
-    if (!c.unordered && seq < highest)
-        w.fail("%s: message %" PRIu64 " after %" PRIu64, flow->label().c_str(), seq, highest - 1);
-    seen[seq] = true;
-    highest = std::max(highest, seq + 1);
-    received++;
-    latencies.push_back((w.now() - from.sent_at[seq]) / 1000);
-    w.hash().add(seq);
+    const uint64_t at = flow->model(!opener).on_read(info, in.size());
+    if (messages()) {
+        const std::vector<uint8_t> expected =
+            message(key(!opener), at, from.volume.least, from.volume.most);
+        if (!std::equal(in.begin(), in.end(), expected.begin(), expected.end()))
+            w.fail("%s: message %" PRIu64 " is not what was sent", flow->label().c_str(), at);
+        latencies.push_back((w.now() - from.sent_at[at]) / 1000);
+        received++;
+    } else {
+        if (const int64_t wrong = first_wrong(key(!opener), at, in); wrong >= 0)
+            w.fail("%s: byte %" PRIu64 " is wrong", flow->label().c_str(),
+                   at + static_cast<uint64_t>(wrong));
+        received += in.size();
+    }
+    w.hash().add(at);
     w.progress();
 }
 
@@ -412,21 +415,22 @@ bool Flow::over() const {
 }
 
 std::string Flow::wrong_direction(const FlowEnd &from, const FlowEnd &to) const {
+    const bool cut = plan_.there.reset_at != UINT64_MAX || plan_.back.reset_at != UINT64_MAX ||
+                     plan_.stop_at != UINT64_MAX;
     const bool cut_short =
         from.volume.reset_at != UINT64_MAX || (!to.opener && plan_.stop_at != UINT64_MAX);
-    const char *name = from.opener ? "there" : "back";
+    const std::string name = from.opener ? "there: " : "back: ";
     const uint64_t total = plan_.config.messages ? from.volume.messages : from.volume.bytes;
     if (!from.lent.empty())
-        return std::string(name) + ": lent memory did not come back";
-    if (cut_short)
-        return {};
-    if (from.sent != total || !from.finished)
-        return std::string(name) + ": not all sent and acknowledged";
-    if (!to.end)
-        return std::string(name) + ": no end was read";
-    if (plan_.config.reliable() && to.received != total)
-        return std::string(name) + ": not all received";
-    return {};
+        return name + "lent memory did not come back";
+    const bool lost = from.closed_status == PLAIT_E_LOSS || to.closed_status == PLAIT_E_LOSS;
+    if (!cut_short && !lost && (from.sent != total || !from.finished))
+        return name + "not all sent and settled";
+    // The end of the other direction is not this one's.
+    const Status ends[] = {cut ? PLAIT_OK : from.closed_status, cut ? PLAIT_OK : to.closed_status};
+    const std::string wrong = models_[from.opener ? 0 : 1].what_is_wrong(
+        {from.stats, to.stats, ends[0], ends[1], to.end, cut_short, plan_.over_clean});
+    return wrong.empty() ? wrong : name + wrong;
 }
 
 std::string Flow::what_is_wrong() const {
@@ -447,6 +451,8 @@ std::string Flow::what_is_wrong() const {
         // Whoever ended it may see it as his own doing.
         const bool right =
             e.closed_status == PLAIT_E_RESET || (!reset_by_peer && e.closed_status == PLAIT_OK);
+        if (e.closed_status == PLAIT_E_LOSS && e.may_close_on_loss())
+            return e.closed_code != wire::kResetLoss;
         return cut ? !right || e.closed_code != plan_.end_code : e.closed_status != PLAIT_OK;
     };
     if (wrong_end(a, reset_back) || wrong_end(z, reset_there))

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "app.h"
+#include "channel_model.h"
 #include "content.h"
 #include "world.h"
 
@@ -34,6 +35,7 @@ struct FlowPlan {
     bool refused = false;           // by the accepting side
     uint32_t end_code = 0;          // of reset, stop or refusal
     bool back_after_end = false;    // the accepting side answers only when it has everything
+    bool over_clean = false;        // nothing gets lost on the way
 };
 
 // One end of a flow: sender of one direction, receiver of the other.
@@ -47,6 +49,7 @@ struct FlowEnd {
     // Sending.
     Volume volume;
     uint64_t sent = 0; // bytes or messages that were taken
+    size_t head = 0;   // bytes of the length before the last of them
     bool finish_called = false, finished = false, reset_called = false, stopped_by_peer = false;
     bool waits_for_writable = false, timer_set = false;
     uint64_t next_due = 0;                             // ns of the world
@@ -55,15 +58,16 @@ struct FlowEnd {
 
     // Receiving.
     uint64_t received = 0; // bytes or messages
-    uint64_t highest = 0;  // 1 + the highest message number seen
-    std::vector<bool> seen;
     bool end = false, reset_seen = false, stop_called = false, reading = true, stalled = false;
     std::vector<uint64_t> latencies; // us, a message
 
     bool closed = false;
     Status closed_status = PLAIT_OK;
     uint64_t closed_code = 0;
+    channel::Stats stats; // when it closed
 
+    bool may_close_on_loss() const;
+    void on_data_sent(const plait_trace_record &r);
     void on_event(const plait_event &e, Time now);
     // The node has crashed, and its engine with it.
     void abandon();
@@ -86,9 +90,8 @@ struct FlowEnd {
     Status send_parts(Bytes piece, uint64_t &taken);
     void after_sending();
     bool read_once();
-    void check_bytes(Bytes in);
-    void check_message(Bytes in);
-    void at_read_status(Status s);
+    void check(const channel::ReadInfo &info, Bytes in);
+    void at_read_status(Status s, const channel::ReadInfo &info);
     void maybe_stall();
     uint64_t key(bool from_opener) const;
     FlowEnd &other() const;
@@ -108,6 +111,8 @@ class Flow {
     uint64_t key() const { return key_; }
     FlowEnd &opener() { return ends_[0]; }
     FlowEnd &accepter() { return ends_[1]; }
+    // The direction from the opener, or to it.
+    ChannelModel &model(bool there) { return models_[there ? 0 : 1]; }
     // Both ends have had their closing event.
     bool over() const;
     // It is over, and as it should be: complete, or refused, reset, stopped as planned.
@@ -124,6 +129,7 @@ class Flow {
     FlowPlan plan_;
     uint64_t key_;
     FlowEnd ends_[2];
+    ChannelModel models_[2];
 };
 
 // Makes a flow with a fresh label and opens it.

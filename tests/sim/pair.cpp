@@ -86,15 +86,19 @@ void must_be_empty(World &w, SimNode &node) {
             w.fail("%s: an endpoint counts links", node.name().c_str());
 }
 
-node::LinkInfo Pair::link_info(SimNode &node, size_t wire) {
+uint64_t Pair::link_handle(SimNode &node, size_t wire) {
     std::array<uint64_t, 64> links;
     const auto n = node.engine().connection_links(&node == a ? at_a : at_z, links);
     for (size_t i = 0; n.ok() && i < *n; i++) {
         const auto info = node.engine().link_info(links[i]);
         if (info.ok() && info->endpoint == node.endpoints()[wire]->handle)
-            return *info;
+            return links[i];
     }
     w.fail("%s has no link on wire %zu", node.name().c_str(), wire);
+}
+
+node::LinkInfo Pair::link_info(SimNode &node, size_t wire) {
+    return *node.engine().link_info(link_handle(node, wire));
 }
 
 node::ConnectionInfo Pair::info(SimNode &node) {

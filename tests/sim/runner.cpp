@@ -59,6 +59,7 @@ Outcome run_seed(const Scenario &s, uint64_t seed, const Arguments &arguments, b
     alarm(kMaxRealSeconds);
     Options options;
     options.verbose = arguments.verbose;
+    options.seed = seed;
     World world(mix(seed) ^ hash_of(s.name), options);
     Outcome o;
     try {
@@ -167,7 +168,7 @@ int run_all(const Arguments &arguments) {
                             {"small", small_scenarios()},
                             {"flood", flood_scenarios()}, {"links", link_scenarios()},
                             {"paths", path_scenarios()},          {"channels", channel_scenarios()},
-                            {"nodes", node_scenarios()}};
+                            {"matrix", matrix_scenarios()},       {"nodes", node_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {

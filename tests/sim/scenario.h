@@ -28,6 +28,7 @@ std::span<const Scenario> flood_scenarios();
 std::span<const Scenario> link_scenarios();
 std::span<const Scenario> path_scenarios();
 std::span<const Scenario> channel_scenarios();
+std::span<const Scenario> matrix_scenarios();
 std::span<const Scenario> node_scenarios();
 std::span<const Scenario> self_scenarios();
 
@@ -66,6 +67,7 @@ struct Pair {
             wire->heal();
     }
     node::LinkInfo link_info(SimNode &node, size_t wire);
+    uint64_t link_handle(SimNode &node, size_t wire);
     node::ConnectionInfo info(SimNode &node);
 };
 

@@ -97,23 +97,31 @@ void SimNode::start() {
         e->waits_for_room = false;
         PLAIT_ASSERT(node_->endpoint_index(*handle)->v == e->index.v);
     }
-    if (world_.options().verbose)
-        node_->set_trace(
-            PLAIT_TRACE_CONNECTIONS | PLAIT_TRACE_LINKS,
-            [](void *user, const plait_trace_record *r) {
-                auto &self = *static_cast<SimNode *>(user);
-                self.world_.log(
-                    "%s trace %u link %llx: %llu %llu %llu %llu", self.name_.c_str(), r->type,
-                    static_cast<unsigned long long>(r->link), static_cast<unsigned long long>(r->a),
-                    static_cast<unsigned long long>(r->b), static_cast<unsigned long long>(r->c),
-                    static_cast<unsigned long long>(r->d));
-            },
-            this);
+    set_trace();
+}
+
+void SimNode::set_trace() {
+    const uint64_t shown =
+        world_.options().verbose ? PLAIT_TRACE_CONNECTIONS | PLAIT_TRACE_LINKS : 0;
+    node_->set_trace(
+        PLAIT_TRACE_DATA | shown,
+        [](void *user, const plait_trace_record *r) { static_cast<SimNode *>(user)->on_trace(*r); },
+        this);
+}
+
+void SimNode::on_trace(const plait_trace_record &r) {
+    if (r.type == PLAIT_TRACE_DATA_SENT)
+        sent_data_.push_back(r);
+    using Word = unsigned long long;
+    world_.log("%s trace %u link %llx: %llu %llu %llu %llu", name_.c_str(), r.type,
+               static_cast<Word>(r.link), static_cast<Word>(r.a), static_cast<Word>(r.b),
+               static_cast<Word>(r.c), static_cast<Word>(r.d));
 }
 
 void SimNode::stop() {
     node_.reset();
     inbox_.clear();
+    sent_data_.clear();
     turn_at_ = UINT64_MAX;
     app_.forget_all();
 }
@@ -278,6 +286,9 @@ void SimNode::settle(Time now) {
         if (round > 0 && !any)
             break;
         node_->drain(now, *this);
+        for (const plait_trace_record &r : sent_data_)
+            app_.on_data_sent(r);
+        sent_data_.clear();
         for (const channel::Release &r : node_->take_releases())
             r.fn(r.user, r.data, r.len);
     }

@@ -103,6 +103,8 @@ class SimNode final : public node::Output {
     size_t fill_batch(size_t from, std::vector<plait_datagram> &batch,
                       std::vector<std::vector<uint8_t>> &runs);
     void settle(Time now);
+    void set_trace();
+    void on_trace(const plait_trace_record &r);
     void schedule();
     void wake_at(Nanos when);
     void put_on_line(SimEndpoint &e, const plait_datagram &d, Bytes bytes);
@@ -122,6 +124,7 @@ class SimNode final : public node::Output {
     App app_;
     std::vector<std::unique_ptr<SimEndpoint>> endpoints_; // by index
     std::vector<Waiting> inbox_;
+    std::vector<plait_trace_record> sent_data_; // of this drain
     Nanos busy_until_ = 0;
     Nanos turn_at_ = UINT64_MAX;
     Nanos last_turn_ = 0;

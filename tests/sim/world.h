@@ -38,6 +38,7 @@ struct Failure : std::runtime_error {
 struct Options {
     bool check_invariants = true; // of every node, after each of its turns
     bool verbose = false;         // prints datagrams and events
+    uint64_t seed = 1;            // as the runner counts them; the world's own is another
 };
 
 // So many steps without the clock moving mean that a run would never end; so many in all that it

@@ -298,6 +298,10 @@ plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) 
 void udp_poll(void *self, int fd, uint32_t events) {
     udp_endpoint *e = self;
     (void)fd;
+    if (e->group != NULL) {
+        udp_group_poll(e);
+        return;
+    }
     if (e->blocked && (events & (PLAIT_POLL_WRITE | PLAIT_POLL_TIMER)) != 0) {
         e->blocked = false;
         e->host->state(e->h, PLAIT_TRANSPORT_WRITABLE, NULL, 0);

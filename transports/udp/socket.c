@@ -117,10 +117,9 @@ static plait_status bind_socket(udp_endpoint *e, const plait_addr *where, uint32
     if (getsockname(e->fd, &sa.any, &len) != 0) {
         return refuse_errno(e, "getsockname");
     }
-    plait_addr bound;
-    udp_addr_from_sockaddr(&sa, &bound);
-    e->port = (uint16_t)(bound.b[1] << 8 | bound.b[2]);
-    e->host->state(e->h, PLAIT_TRANSPORT_ADDRESS, &bound, 1);
+    udp_addr_from_sockaddr(&sa, &e->bound);
+    e->port = (uint16_t)(e->bound.b[1] << 8 | e->bound.b[2]);
+    e->host->state(e->h, PLAIT_TRANSPORT_ADDRESS, &e->bound, 1);
     return PLAIT_OK;
 }
 
@@ -129,6 +128,13 @@ static plait_status open_socket(udp_endpoint *e, const plait_open_args *args) {
     plait_addr where;
     if (!uri_split(args->uri, "udp", &parts)) {
         return refuse(e, PLAIT_E_URI, "not of the form udp://ADDRESS:PORT");
+    }
+    if (udp_is_group(parts.place)) {
+        return udp_group_open(e, parts);
+    }
+    e->slots = malloc((size_t)kUdpRecvSlots * kUdpSlotBytes);
+    if (e->slots == NULL) {
+        return refuse(e, PLAIT_E_NO_MEMORY, "out of memory");
     }
     const char *wrong = udp_addr_from_text(parts.place, &where);
     if (wrong != NULL) {
@@ -153,6 +159,9 @@ static plait_status open_socket(udp_endpoint *e, const plait_open_args *args) {
 }
 
 static void destroy(udp_endpoint *e) {
+    if (e->group != NULL) {
+        udp_group_close(e);
+    }
     if (e->fd >= 0) {
         close(e->fd);
     }
@@ -170,9 +179,7 @@ plait_status udp_open(const plait_host *host, plait_host_endpoint *h, const plai
     e->host = host;
     e->h = h;
     e->fd = -1;
-    e->slots = malloc((size_t)kUdpRecvSlots * kUdpSlotBytes);
-    plait_status status = e->slots != NULL ? open_socket(e, args)
-                                           : refuse(e, PLAIT_E_NO_MEMORY, "out of memory");
+    plait_status status = open_socket(e, args);
     if (status != PLAIT_OK) {
         destroy(e);
         return status;
@@ -183,7 +190,9 @@ plait_status udp_open(const plait_host *host, plait_host_endpoint *h, const plai
 
 void udp_close(void *self) {
     udp_endpoint *e = self;
-    e->host->unwatch(e->h, e->fd);
+    if (e->fd >= 0) {
+        e->host->unwatch(e->h, e->fd);
+    }
     destroy(e);
 }
 
@@ -210,4 +219,26 @@ uint32_t udp_path_mtu(const udp_endpoint *e, const plait_addr *addr) {
         return kUdpMaxPayload;
     }
     return (uint32_t)(mtu - overhead);
+}
+
+bool udp_is_routed(const udp_endpoint *e, const plait_addr *addr) {
+    udp_sockaddr sa, from;
+    socklen_t len, size = sizeof from;
+    plait_addr chosen;
+    if (!udp_addr_to_sockaddr(addr, e->family, &sa, &len)) {
+        return false;
+    }
+    int fd = socket(e->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool known =
+        fd >= 0 && connect(fd, &sa.any, len) == 0 && getsockname(fd, &from.any, &size) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!known) {
+        return false;
+    }
+    static const uint8_t any[16];
+    udp_addr_from_sockaddr(&from, &chosen);
+    size_t ip = e->family == AF_INET ? 4 : 16;
+    return memcmp(e->bound.b + 3, any, ip) == 0 || memcmp(e->bound.b + 3, chosen.b + 3, ip) == 0;
 }

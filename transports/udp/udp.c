@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* udp://ADDRESS:PORT[?device=NAME]: the entry of the transport. See README.md beside this file. */
+// udp://ADDRESS:PORT[?device=NAME] and udp://* (members.c): the entry of the transport. See
+// README.md beside this file.
 #define _GNU_SOURCE
 #include "udp.h"
 
@@ -17,7 +18,7 @@ static plait_status udp_addr_parse(void *self, const char *text, plait_addr *out
         parts.query.len = 0;
     }
     return parts.query.len == 0 && udp_addr_from_text(parts.place, out) == NULL ? PLAIT_OK
-                                                                              : PLAIT_E_ADDRESS;
+                                                                                : PLAIT_E_ADDRESS;
 }
 
 static plait_status udp_addr_format(void *self, const plait_addr *addr, char *buf, size_t cap) {
@@ -25,19 +26,30 @@ static plait_status udp_addr_format(void *self, const plait_addr *addr, char *bu
     return udp_addr_to_text(addr, buf, cap);
 }
 
+static const void *udp_extension(void *self, const char *id) {
+    const udp_endpoint *e = self;
+    bool members = e != NULL && e->group != NULL && strcmp(id, PLAIT_EXTENSION_MEMBERS) == 0;
+    return members ? &udp_members : NULL;
+}
+
 static plait_status udp_info(void *self, const plait_addr *addr, plait_transport_info *out) {
     const udp_endpoint *e = self;
     int queued = 0;
+    uint32_t flags = 0;
+    if (addr != NULL) {
+        flags = (udp_addr_is_loopback(addr) ? PLAIT_INFO_LOOPBACK : 0u) |
+                (udp_is_routed(e, addr) ? PLAIT_INFO_ROUTED : 0u);
+    }
     plait_transport_info i = {
         .struct_size = out->struct_size,
         .capabilities = (kCapabilities & ~(uint32_t)(PLAIT_CAP_GSO | PLAIT_CAP_GRO)) |
                         (e->gso ? PLAIT_CAP_GSO : 0u) | (e->gro ? PLAIT_CAP_GRO : 0u),
-        .flags = addr != NULL && udp_addr_is_loopback(addr) ? PLAIT_INFO_LOOPBACK : 0u,
+        .flags = flags,
         .mtu = addr != NULL ? udp_path_mtu(e, addr) : (uint32_t)kUdpMaxPayload,
         .run_segments = e->gso ? kUdpMaxSegments : 0u,
         .run_bytes = e->gso ? kUdpMaxPayload : 0u,
     };
-    if (ioctl(e->fd, TIOCOUTQ, &queued) == 0 && queued > 0) {
+    if (e->group == NULL && ioctl(e->fd, TIOCOUTQ, &queued) == 0 && queued > 0) {
         i.queued_bytes = (uint32_t)queued;
     }
     memcpy(out, &i, out->struct_size < sizeof i ? out->struct_size : sizeof i);
@@ -49,4 +61,4 @@ PLAIT_TRANSPORT_EXPORT("udp",
                                        PLAIT_CAP_ECN,
                        .open = udp_open, .close = udp_close, .send = udp_send, .recv = udp_recv,
                        .addr_parse = udp_addr_parse, .addr_format = udp_addr_format,
-                       .info = udp_info, .poll = udp_poll)
+                       .info = udp_info, .poll = udp_poll, .get_extension = udp_extension)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The udp transport's own pieces: addresses (address.c), opening a socket (socket.c), moving
- * datagrams (io.c), and the entry (udp.c). */
+ * datagrams (io.c), one endpoint for each address of the machine (members.c), and the entry
+ * (udp.c). */
 #ifndef PLAIT_TRANSPORTS_UDP_H
 #define PLAIT_TRANSPORTS_UDP_H
 #include "common/uri.h"
@@ -10,18 +11,18 @@
 #include <sys/socket.h>
 
 enum {
-    kUdpRecvSlots = 32,           /* datagrams, or runs of them, in one recv */
-    kUdpSlotBytes = 65536,        /* the largest run that the kernel gives (GRO) */
-    kUdpRecvRuns = 4,             /* as many where they are long runs: what is opened, copied and
-                                     read in one turn then stays in the processor's cache */
-    kUdpLongRun = 16384,          /* bytes, on the average */
-    kUdpSendBatch = 32,           /* messages in one call of the system */
-    kUdpMaxPayload = 65507,       /* 65535 - 20 - 8: the most that one IPv4 datagram carries */
-    kUdpMaxSegments = 64,         /* UDP_MAX_SEGMENTS of the oldest kernels that have UDP_SEGMENT */
+    kUdpRecvSlots = 32,     /* datagrams, or runs of them, in one recv */
+    kUdpSlotBytes = 65536,  /* the largest run that the kernel gives (GRO) */
+    kUdpRecvRuns = 4,       /* as many where they are long runs: what is opened, copied and
+                               read in one turn then stays in the processor's cache */
+    kUdpLongRun = 16384,    /* bytes, on the average */
+    kUdpSendBatch = 32,     /* messages in one call of the system */
+    kUdpMaxPayload = 65507, /* 65535 - 20 - 8: the most that one IPv4 datagram carries */
+    kUdpMaxSegments = 64,   /* UDP_MAX_SEGMENTS of the oldest kernels that have UDP_SEGMENT */
     kUdpDefaultRecvBuffer = 4 << 20,
     kUdpDefaultSendBuffer = 1 << 20,
-    kUdpNoBuffersRetryUs = 1000,  /* ENOBUFS: the kernel does not say when to try again */
-    kUdpControlBytes = 128,       /* of ancillary data for one message, in either direction */
+    kUdpNoBuffersRetryUs = 1000, /* ENOBUFS: the kernel does not say when to try again */
+    kUdpControlBytes = 128,      /* of ancillary data for one message, in either direction */
 };
 
 typedef union udp_sockaddr {
@@ -41,17 +42,21 @@ typedef struct udp_resume {
     uint32_t len, offset;
 } udp_resume;
 
+typedef struct udp_group udp_group;
+
 typedef struct udp_endpoint {
     const plait_host *host;
     plait_host_endpoint *h;
+    udp_group *group; /* it stands for others and has no socket; else NULL */
     int fd;
-    int family;      /* AF_INET or AF_INET6 */
-    uint16_t port;   /* bound, host order */
-    bool gso, gro;   /* in force; gso goes off when the path below refuses it */
-    bool long_runs;  /* the last recv brought some */
-    bool blocked;    /* PLAIT_E_AGAIN was returned, WRITABLE is owed */
+    int family;    /* AF_INET or AF_INET6 */
+    uint16_t port; /* bound, host order */
+    plait_addr bound;
+    bool gso, gro;  /* in force; gso goes off when the path below refuses it */
+    bool long_runs; /* the last recv brought some */
+    bool blocked;   /* PLAIT_E_AGAIN was returned, WRITABLE is owed */
     udp_resume resume;
-    uint8_t *slots;  /* kUdpRecvSlots * kUdpSlotBytes; the system backs only what is touched */
+    uint8_t *slots; /* kUdpRecvSlots * kUdpSlotBytes; the system backs only what is touched */
     plait_addr peers[kUdpRecvSlots], locals[kUdpRecvSlots];
     udp_sockaddr names[kUdpRecvSlots];
     udp_control controls[kUdpRecvSlots];
@@ -80,6 +85,17 @@ void udp_close(void *self);
 /* The largest payload that the route to `addr` takes without fragments, as far as this machine
  * knows. */
 uint32_t udp_path_mtu(const udp_endpoint *e, const plait_addr *addr);
+
+/* Whether the system itself would send to `addr` from where this socket is bound. */
+bool udp_is_routed(const udp_endpoint *e, const plait_addr *addr);
+
+/* members.c */
+bool udp_is_group(uri_text place);
+/* On failure too udp_group_close is to be called if e->group is set. */
+plait_status udp_group_open(udp_endpoint *e, uri_parts parts);
+void udp_group_poll(udp_endpoint *e);
+void udp_group_close(udp_endpoint *e);
+extern const plait_transport_members udp_members;
 
 /* io.c */
 plait_status udp_send(void *self, const plait_datagram *v, uint32_t n, uint32_t *sent);

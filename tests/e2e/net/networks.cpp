@@ -2,11 +2,33 @@
 #include "networks.h"
 
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
 
 namespace plait::e2e {
 
 namespace {
 constexpr uint64_t kJoinMs = 10000;
+constexpr int kSkipped = 77; // meson's word for it
+} // namespace
+
+int make_networks(void **state) {
+    *state = new Networks;
+    return 0;
+}
+
+int drop_networks(void **state) {
+    delete static_cast<Networks *>(*state);
+    return 0;
+}
+
+int networks_skipped() {
+    std::signal(SIGPIPE, SIG_IGN); // a child that has died shows in what does not come back
+    const char *why = why_no_networks();
+    if (why == nullptr)
+        return 0;
+    std::printf("skipped: %s\n", why);
+    return kSkipped;
 }
 
 bool Networks::people(const plait_node_config &config) {

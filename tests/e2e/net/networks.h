@@ -54,4 +54,16 @@ class Pings {
     unsigned pongs_ = 0;
 };
 
+// For cmocka: a Networks for each test, taken down in every ending.
+int make_networks(void **state);
+int drop_networks(void **state);
+inline Networks &networks(void **state) {
+    return *static_cast<Networks *>(*state);
+}
+#define NETWORKS_TEST(test) cmocka_unit_test_setup_teardown(test, make_networks, drop_networks)
+
+// What main() begins with: 0, or what it returns where there can be no such networks (the reason is
+// printed).
+int networks_skipped();
+
 } // namespace plait::e2e

@@ -150,6 +150,77 @@ void test_skip_of_a_message_that_arrived_takes_nothing_away(void **) {
     assert_true(p.z->stats().gaps == 0 && p.a->stats().messages_lost == 1);
 }
 
+// One SKIP over two holes with something between them that came: each hole is told at its place.
+void test_bytes_holes_of_one_skip_are_told_each_at_its_place(void **) {
+    Config c = telemetry(0);
+    c.unordered = c.messages = false;
+    Pair p(c);
+    assert_true(send(*p.a, "abcdef").ok());
+    Segment s[3];
+    for (Segment &one : s)
+        assert_true(p.a->next_segment(2, kStart, one));
+    assert_true(Pair::deliver(s[1], *p.z, kStart) == PLAIT_OK);
+    for (const Segment &one : s)
+        p.a->on_lost(one.offset, one.length, false, kStart);
+    assert_true(p.a->finish(kStart) == PLAIT_OK);
+    p.carry_all(kStart);
+    ReadInfo info;
+    assert_true(same(read(*p.z, &info), "cd") && info.gap_bytes == 2);
+    assert_true(same(read(*p.z, &info), "<PLAIT_E_END>") && info.gap_bytes == 2);
+    assert_true(p.z->stats().bytes_missing == 4);
+}
+
+void test_peek_tells_the_gap_before_the_end(void **) {
+    Config c = telemetry(0);
+    c.unordered = false;
+    Pair p(c);
+    assert_true(send(*p.a, "one").ok());
+    const Segment one = next(*p.a);
+    p.a->on_lost(one.offset, one.length, false, kStart);
+    assert_true(p.a->finish(kStart) == PLAIT_OK);
+    p.carry_all(kStart);
+    ReadInfo info;
+    assert_true(p.z->peek({}, &info).status() == PLAIT_E_END);
+    assert_true(info.gap_messages == 1 && info.gap_bytes == 4);
+    assert_true(same(read(*p.z, &info), "<PLAIT_E_END>") && info.gap_bytes == 4);
+    assert_true(p.z->peek({}, &info).status() == PLAIT_E_END && info.gap_bytes == 0);
+}
+
+// A SKIP that came before the reader went on comes again after it: nothing new.
+void test_skip_twice_around_the_end_of_waiting_counts_once(void **) {
+    Config c = sequenced();
+    c.reorder_wait = base::millis(10);
+    Pair p(c);
+    for (const char *m : {"one", "two", "three"})
+        assert_true(send(*p.a, m).ok());
+    const Segment one = next(*p.a), two = next(*p.a), three = next(*p.a);
+    (void)one;
+    p.a->on_lost(two.offset, two.length, false, kStart);
+    const wire::SkipFrame skip{p.z->number(), two.offset, two.length, 1};
+    assert_true(p.z->on(skip, kStart) == PLAIT_OK);
+    assert_true(Pair::deliver(three, *p.z, kStart) == PLAIT_OK);
+    assert_true(p.z->on_timer(at_ms(10)) == PLAIT_OK);
+    assert_true(same(read(*p.z), "three"));
+    assert_true(p.z->on(skip, at_ms(11)) == PLAIT_OK);
+    assert_true(p.z->stats().messages_missing == 1);
+}
+
+// Where a loss closes the channel, the reader sees nothing behind a gap before.
+void test_close_on_loss_in_order_waits_for_what_is_missing(void **) {
+    Config c = sequenced();
+    c.on_loss = OnLoss::kClose;
+    Pair p(c);
+    for (const char *m : {"one", "two"})
+        assert_true(send(*p.a, m).ok());
+    const Segment one = next(*p.a), two = next(*p.a);
+    assert_true(Pair::deliver(two, *p.z, kStart) == PLAIT_OK);
+    assert_true(same(read(*p.z), "<PLAIT_E_AGAIN>"));
+    assert_true(p.z->deadline() == kNever);
+    assert_true(Pair::deliver(one, *p.z, at_ms(30)) == PLAIT_OK);
+    assert_true(same(read(*p.z), "one"));
+    assert_true(same(read(*p.z), "two"));
+}
+
 void test_sequenced_never_shows_an_older_after_a_newer(void **) {
     Pair p(sequenced());
     for (const char *m : {"one", "two", "three"})
@@ -254,6 +325,10 @@ int main() {
         cmocka_unit_test(test_deadline_timer_expires_what_waits_for_credit),
         cmocka_unit_test(test_ordered_gap_is_told_at_its_place),
         cmocka_unit_test(test_skip_of_a_message_that_arrived_takes_nothing_away),
+        cmocka_unit_test(test_bytes_holes_of_one_skip_are_told_each_at_its_place),
+        cmocka_unit_test(test_peek_tells_the_gap_before_the_end),
+        cmocka_unit_test(test_skip_twice_around_the_end_of_waiting_counts_once),
+        cmocka_unit_test(test_close_on_loss_in_order_waits_for_what_is_missing),
         cmocka_unit_test(test_sequenced_never_shows_an_older_after_a_newer),
         cmocka_unit_test(test_reorder_wait_holds_a_later_message_so_long),
         cmocka_unit_test(test_unordered_bytes_come_with_their_offsets_once),

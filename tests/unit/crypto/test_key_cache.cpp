@@ -22,7 +22,7 @@ PacketKeySpec spec_of(uint32_t channel, Role direction = Role::kInitiator, uint3
 }
 
 const PacketKey &get(KeyCache &cache, uint64_t connection, uint32_t generation,
-                     const PacketKeySpec &spec) {
+                     PacketKeySpec spec) {
     return cache.get(connection, root_of(connection, generation), generation, spec);
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 #include <vector>
 
 namespace flow {
@@ -47,6 +48,7 @@ class Flow {
     bool has_data = true;
     Outcome outcome;
     uint64_t late = 0, persistent = 0;
+    std::vector<uint32_t> waits; // us in the bottleneck, of each packet
 
     Flow(const Link &l, const LinkRecoveryConfig &config, uint64_t seed)
         : link(l), sender(config), dice_{seed} {}
@@ -55,10 +57,34 @@ class Flow {
 
     void run(Duration length) {
         const Time end = now + length;
-        while (step(end)) {
-        }
+        for (Time next = next_time(); next <= end; next = next_time())
+            turn(next);
         now = end;
     }
+    // For flows that run side by side (Crowd).
+    Time next_time() {
+        send_all();
+        Time next = std::min({sender.timer(), wake_, receiver.ack_deadline()});
+        if (!data_.empty())
+            next = std::min(next, data_.front().at);
+        if (!acks_.empty())
+            next = std::min(next, acks_.front().at);
+        return next;
+    }
+    void turn(Time at) {
+        now = std::max(now, at);
+        deliver();
+        if (receiver.ack_due(now))
+            send_ack();
+        take_acks();
+        if (sender.timer() <= now) {
+            outcome.clear();
+            if (sender.on_timer(now, outcome) == TimerVerdict::kPto)
+                put(packet_size());
+        }
+    }
+    // From now on the other one goes through this bottleneck too.
+    void meet(Flow &other) { other.free_us_ = free_us_; }
     // Bytes received during `length`, as a share of what the link could carry.
     double share(Duration length) {
         const uint64_t before = totals.received;
@@ -67,7 +93,7 @@ class Flow {
                (link.rate * static_cast<double>(length.us) * 1e-6);
     }
     uint64_t backlog() const {
-        const double left_us = free_us_ - static_cast<double>(now.us);
+        const double left_us = *free_us_ - static_cast<double>(now.us);
         return left_us > 0 ? static_cast<uint64_t>(left_us * 1e-6 * link.rate) : 0;
     }
 
@@ -85,29 +111,6 @@ class Flow {
         uint32_t rx;
         EcnCounts ecn;
     };
-
-    bool step(Time end) {
-        send_all();
-        Time next = std::min(sender.timer(), wake_);
-        next = std::min(next, receiver.ack_deadline());
-        if (!data_.empty())
-            next = std::min(next, data_.front().at);
-        if (!acks_.empty())
-            next = std::min(next, acks_.front().at);
-        if (next > end)
-            return false;
-        now = std::max(now, next);
-        deliver();
-        if (receiver.ack_due(now))
-            send_ack();
-        take_acks();
-        if (sender.timer() <= now) {
-            outcome.clear();
-            if (sender.on_timer(now, outcome) == TimerVerdict::kPto)
-                put(packet_size());
-        }
-        return true;
-    }
 
     uint32_t packet_size() const { return static_cast<uint32_t>(sender.packet_size()); }
 
@@ -146,12 +149,13 @@ class Flow {
             return;
         }
         totals.queue_peak = std::max(totals.queue_peak, waiting + size);
-        free_us_ = std::max(free_us_, static_cast<double>(now.us)) + size * 1e6 / link.rate;
+        *free_us_ = std::max(*free_us_, static_cast<double>(now.us)) + size * 1e6 / link.rate;
+        waits.push_back(static_cast<uint32_t>(*free_us_ - static_cast<double>(now.us)));
         if (dice_.chance(link.loss)) {
             totals.lost_at_random++;
             return;
         }
-        Time at = Time{static_cast<uint64_t>(free_us_)} + link.delay;
+        Time at = Time{static_cast<uint64_t>(*free_us_)} + link.delay;
         if (link.jitter.us)
             at = at +
                  Duration{static_cast<int64_t>(dice_.below(static_cast<uint64_t>(link.jitter.us)))};
@@ -215,8 +219,37 @@ class Flow {
     Dice dice_;
     std::deque<Packet> data_;
     std::deque<Ack> acks_;
-    double free_us_ = 0; // when the bottleneck has sent all it holds
+    // When the bottleneck has sent all it holds.
+    std::shared_ptr<double> free_us_ = std::make_shared<double>(0);
     Time wake_ = kNever;
+};
+
+// Flows that run at the same time.
+class Crowd {
+  public:
+    void add(Flow &f) { flows_.push_back(&f); }
+    void run(Duration length) {
+        const Time end = flows_[0]->now + length;
+        for (;;) {
+            Flow *first = nullptr;
+            Time at = end;
+            for (Flow *f : flows_)
+                if (const Time next = f->next_time(); next <= at && (!first || next < at)) {
+                    first = f;
+                    at = next;
+                }
+            if (!first)
+                break;
+            for (Flow *f : flows_)
+                f->now = std::max(f->now, at);
+            first->turn(at);
+        }
+        for (Flow *f : flows_)
+            f->now = end;
+    }
+
+  private:
+    std::vector<Flow *> flows_;
 };
 
 } // namespace flow

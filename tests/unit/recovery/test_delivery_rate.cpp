@@ -28,8 +28,8 @@ RateSample steady(DeliveryRate &rate, Duration gap, uint64_t batch, uint64_t pac
         sent.push_back(now);
         while (acked + batch <= pn && sent[acked + batch - 1] + kRtt <= now) {
             acked += batch;
-            last = rate.on_acked(batch * kSize, {acked - 1}, sent[acked - 1], {pn + 1}, now, kRtt,
-                                 kRtt);
+            last = rate.on_acked(batch * kSize, {acked - 1}, sent[acked - 1], {pn + 1}, 0, now,
+                                 kRtt, kRtt);
         }
     }
     return last;
@@ -56,7 +56,7 @@ CHECKED_TEST(test_rate_is_not_raised_by_an_ack_burst) {
     uint64_t most = 0;
     const auto ack = [&](uint64_t packets, uint64_t largest, uint64_t next, Time now) {
         const auto s =
-            rate.on_acked(packets * kSize, {largest}, sent(largest), {next}, now, kRtt, kRtt);
+            rate.on_acked(packets * kSize, {largest}, sent(largest), {next}, 0, now, kRtt, kRtt);
         most = std::max(most, s.bytes_per_s);
     };
     for (uint64_t pn = 0; pn < 2000; pn++)
@@ -73,7 +73,7 @@ CHECKED_TEST(test_rate_interval_below_a_round_trip_is_no_sample) {
     DeliveryRate rate;
     rate.on_sent({0}, Time{1'000'000}, true);
     const auto s =
-        rate.on_acked(kSize, {0}, Time{1'000'000}, {1}, Time{1'000'000} + millis(1), kRtt, kRtt);
+        rate.on_acked(kSize, {0}, Time{1'000'000}, {1}, 0, Time{1'000'000} + millis(1), kRtt, kRtt);
     CHECK(s.bytes_per_s == 0 && rate.delivered() == kSize);
     return true;
 }
@@ -83,9 +83,9 @@ CHECKED_TEST(test_rate_sample_tells_when_the_sender_ran_dry) {
     const Time t{1'000'000};
     rate.on_sent({0}, t, true);
     rate.on_app_limited({1});
-    CHECK(rate.on_acked(kSize, {0}, t, {1}, t + kRtt, kRtt, kRtt).app_limited);
+    CHECK(rate.on_acked(kSize, {0}, t, {1}, 0, t + kRtt, kRtt, kRtt).app_limited);
     rate.on_sent({1}, t + kRtt, true);
-    CHECK(!rate.on_acked(kSize, {1}, t + kRtt, {2}, t + kRtt * 2, kRtt, kRtt).app_limited);
+    CHECK(!rate.on_acked(kSize, {1}, t + kRtt, {2}, 0, t + kRtt * 2, kRtt, kRtt).app_limited);
     return true;
 }
 
@@ -94,7 +94,7 @@ CHECKED_TEST(test_rate_starts_anew_after_idling) {
     steady(rate, micros(100), 1, 1000);
     const Time t{60'000'000};
     rate.on_sent({1000}, t, true);
-    const auto s = rate.on_acked(kSize, {1000}, t, {1001}, t + kRtt, kRtt, kRtt);
+    const auto s = rate.on_acked(kSize, {1000}, t, {1001}, 0, t + kRtt, kRtt, kRtt);
     CHECK(s.bytes_per_s == kSize * 1'000'000 / 40'000); // the pause does not count
     return true;
 }
