@@ -167,6 +167,9 @@ PLAIT_API plait_status plait_node_listen(plait_node *node, const plait_listen_co
 
 /** Waits until there are events, the time is over, or plait_node_wake is called; in mode 1 it does
  *  the node's work meanwhile. Returns PLAIT_OK with *got = 0 after the time or a wake.
+ *  In mode 1, where the application answers events by sending, acknowledgements of what brought the
+ *  events go with what it sends, or with the next call that is not a read, or with the next wait:
+ *  so wait again soon.
  *  events: [out] room for cap events.  cap: at least 1.  got: [out] how many there are.
  *  timeout_ms: milliseconds; 0: don't sleep; negative: no limit.
  *    PLAIT_E_STATE   the loop runs elsewhere: a callback was given to plait_node_start, or

@@ -26,6 +26,7 @@ namespace plait::capi {
 
 using runtime::fail;
 using Call = runtime::Worker::Call;
+using CallKind = runtime::Worker::Kind;
 
 // Codes that applications give: of connections and links a varint, of channels less.
 inline constexpr uint64_t kCodeMax = base::kVarintMax;
@@ -49,13 +50,21 @@ template <class F> plait_status guard(const char *function, F &&f) noexcept {
 }
 
 // The same with the node's lock: f(Call &).
-template <class F> plait_status with_node(const char *function, plait_node *node, F &&f) noexcept {
+template <class F>
+plait_status with_node(const char *function, plait_node *node, F &&f,
+                       CallKind kind = CallKind::kMutates) noexcept {
     return guard(function, [&]() -> plait_status {
         if (node == nullptr)
             return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
-        Call call(*node->worker);
+        Call call(*node->worker, kind);
         return f(call);
     });
+}
+
+// For calls that only read: what they owe the peer may go with what the application sends next.
+template <class F>
+plait_status reading_node(const char *function, plait_node *node, F &&f) noexcept {
+    return with_node(function, node, std::forward<F>(f), CallKind::kReads);
 }
 
 Status null_argument(const char *function, const char *name) noexcept;

@@ -114,7 +114,7 @@ plait_status plait_channel_send_owned(plait_node *node, plait_channel channel, c
 plait_status plait_channel_read(plait_node *node, plait_channel channel, void *buf, size_t cap,
                                 size_t *got) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return reading_node(function, node, [&](Call &call) -> plait_status {
         if (buf == nullptr || got == nullptr)
             return null_argument(function, buf == nullptr ? "buf" : "got");
         if (cap == 0)
@@ -136,7 +136,7 @@ plait_status plait_channel_read(plait_node *node, plait_channel channel, void *b
 plait_status plait_channel_peek(plait_node *node, plait_channel channel, plait_slice *slices,
                                 size_t cap, size_t *count) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return reading_node(function, node, [&](Call &call) -> plait_status {
         if (slices == nullptr || count == nullptr)
             return null_argument(function, slices == nullptr ? "slices" : "count");
         if (!call.worker().may_peek())
@@ -160,7 +160,7 @@ plait_status plait_channel_peek(plait_node *node, plait_channel channel, plait_s
 }
 
 plait_status plait_channel_consume(plait_node *node, plait_channel channel, size_t len) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return reading_node(__func__, node, [&](Call &call) -> plait_status {
         return call.node().consume(channel, len, call.now());
     });
 }

@@ -2,6 +2,8 @@
 // Making a connection, its states, and small questions.
 #include "connection/connection.h"
 
+#include <algorithm>
+
 namespace plait::connection {
 
 const char *to_string(State s) {
@@ -43,6 +45,32 @@ Services::Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max
     : config(c), local(l), reset_key(std::move(reset)), connections(max_connections),
       links(max_links), channels(max_channels), endpoints(max_endpoints), budget(receive_memory),
       cids(l.entropy) {}
+
+void Services::wait_for(EndpointIndex endpoint, uint32_t connection) {
+    ConnectionEntry &c = connections[connection];
+    std::vector<uint32_t> &list = endpoints[endpoint.v].waiters;
+    if (c.waits > 0 && c.waits_at == endpoint.v)
+        return;
+    if (c.waits == 0 || std::find(list.begin(), list.end(), connection) == list.end()) {
+        list.push_back(connection);
+        c.waits++;
+    }
+    c.waits_at = endpoint.v;
+}
+
+std::vector<uint32_t> Services::take_waiters(EndpointIndex endpoint) {
+    std::vector<uint32_t> list;
+    list.swap(endpoints[endpoint.v].waiters);
+    for (const uint32_t slot : list) {
+        if (!connections.live(slot))
+            continue;
+        ConnectionEntry &c = connections[slot]; // or another one that got its place
+        c.waits -= std::min(c.waits, 1u);
+        if (c.waits_at == endpoint.v)
+            c.waits_at = base::kNoSlot;
+    }
+    return list;
+}
 
 Connection::Connection(Services &services, const Config &config, Time now)
     : services_(services), config_(config), id_(services.next_connection_id++), began_(now),

@@ -247,10 +247,8 @@ void Connection::send_data(Time now) {
         if (l.usable() &&
             (can_send(l, now) || (!blocked_on_window_ && l.recovery->window_left() >= kMinSpare)))
             l.recovery->on_app_limited();
-        if (EndpointEntry &e = endpoint_of(l);
-            e.blocked && l.live() &&
-            std::find(e.waiters.begin(), e.waiters.end(), slot_) == e.waiters.end())
-            e.waiters.push_back(slot_);
+        if (endpoint_of(l).blocked && l.live())
+            services_.wait_for(l.endpoint, slot_);
     }
 }
 

@@ -42,6 +42,8 @@ struct ConnectionEntry {
     uint64_t token = 0;
     uint32_t open_children = 0; // channels and links whose closing event was not read yet
     bool touched = false;       // waits in the node's list of those to drain
+    // In how many endpoints' lists of waiters it stands, and in one that it was put into last.
+    uint32_t waits = 0, waits_at = base::kNoSlot;
     uint32_t next_to_peer = base::kNoSlot; // the next connection to the same peer, while indexed
     bool indexed = false;
     bool known_to_application = false;
@@ -97,6 +99,11 @@ struct Services {
     Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max_connections,
              uint32_t max_links, uint32_t max_channels, uint32_t max_endpoints,
              uint64_t receive_memory);
+
+    // A connection wants to send on an endpoint that is full. Once in each list, and without a
+    // search for the many that wait for one endpoint alone.
+    void wait_for(EndpointIndex endpoint, uint32_t connection);
+    std::vector<uint32_t> take_waiters(EndpointIndex endpoint);
 
     Config config;
     LocalNode local;

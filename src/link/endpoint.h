@@ -51,7 +51,7 @@ struct Endpoint {
     Time blocked_since = kNever;
     bool closed_by_application = false;
     std::vector<ParkedDatagram> parked;
-    std::vector<uint32_t> waiters; // connections that wanted to send while it was blocked
+    std::vector<uint32_t> waiters; // connections that want to send; see Services::wait_for()
     uint32_t links = 0;
 
     explicit Endpoint(EndpointInfo i) : info(std::move(i)) {}

@@ -74,10 +74,9 @@ void Core::drain(Time now, Output &o) {
         since = s.endpoints[i].blocked ? std::min(since, now) : kNever;
         if (!s.endpoints[i].blocked)
             continue;
-        std::vector<uint32_t> &w = s.endpoints[i].waiters;
         for (const uint32_t slot : drained)
-            if (std::find(w.begin(), w.end(), slot) == w.end())
-                w.push_back(slot);
+            if (s.connections.live(slot))
+                s.wait_for({i}, slot);
     }
     for (const uint32_t slot : drained)
         collect(slot);
@@ -112,8 +111,10 @@ void Core::drain_touched(Time now) {
 
 void Core::release_endpoint(uint32_t slot) {
     const EndpointEntry &e = s.endpoints[slot];
-    if (e.events.closed_read && e.events.released && e.links == 0)
+    if (e.events.closed_read && e.events.released && e.links == 0) {
+        s.take_waiters({slot}); // another endpoint gets the slot
         s.endpoints.erase(slot);
+    }
 }
 
 // Gives a connection's memory back when neither the protocol nor the application needs it any more.

@@ -210,9 +210,7 @@ void Node::endpoint_writable(EndpointIndex index, Time) {
     Core &c = *core_;
     EndpointEntry &e = c.s.endpoints[index.v];
     e.blocked = false;
-    std::vector<uint32_t> waiters;
-    waiters.swap(e.waiters);
-    for (const uint32_t slot : waiters)
+    for (const uint32_t slot : c.s.take_waiters(index))
         c.touch(slot);
 }
 

@@ -63,14 +63,17 @@ Worker::~Worker() {
     run_releases(lock);
 }
 
-Worker::Call::Call(Worker &worker)
+Worker::Call::Call(Worker &worker, Kind kind)
     : worker_(worker), lock_(worker.mutex_), now_(monotonic_now()),
-      exceptions_(std::uncaught_exceptions()) {}
+      exceptions_(std::uncaught_exceptions()), kind_(kind) {}
 
 Worker::Call::~Call() noexcept(false) {
     worker_.stuck_ = false;
     if (worker_.in_callback() || std::uncaught_exceptions() != exceptions_)
         return;
+    if (kind_ == Kind::kReads && worker_.drain_owed_)
+        return;
+    worker_.answered_ |= kind_ == Kind::kMutates;
     worker_.settle(now_);
     worker_.alert(now_);
     worker_.run_releases(lock_);
@@ -208,6 +211,7 @@ void Worker::take_input(Time now) {
 }
 
 void Worker::settle(Time now) {
+    drain_owed_ = false;
     if (suspended_)
         return;
     for (int round = 0; round < kSettleRounds; round++) {

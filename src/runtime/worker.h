@@ -11,7 +11,8 @@
 // locks, mutates, drains on its own thread, and wakes the loop only if that sleeps too long for the
 // new deadline or has events to deliver. Callbacks run without the lock; calls made inside one do
 // not drain: that follows when the callbacks of the turn have returned, so that an answer and the
-// acknowledgement of the question share a packet.
+// acknowledgement of the question share a packet. So they do with wait, once it is seen that the
+// application answers in its turns.
 #pragma once
 
 #include "node/node.h"
@@ -49,10 +50,12 @@ class Worker final : private Sink {
     // Stops the loop, tells the peers, closes the endpoints, releases what is owned.
     ~Worker() override;
 
-    // A call of the API: holds the lock, and does on destruction what the mutation asks for.
+    // A call of the API: holds the lock, and does on destruction what the mutation asks for. One
+    // that only reads leaves that to a drain that is owed anyway.
+    enum class Kind : uint8_t { kMutates, kReads };
     class Call {
       public:
-        explicit Call(Worker &worker);
+        explicit Call(Worker &worker, Kind kind = Kind::kMutates);
         // May throw when memory runs out; the caller's guard takes it.
         ~Call() noexcept(false);
         Call(const Call &) = delete;
@@ -69,6 +72,7 @@ class Worker final : private Sink {
         std::unique_lock<std::mutex> lock_;
         Time now_;
         int exceptions_; // on their way when it began
+        Kind kind_;
     };
 
     // Under the lock: a connection that the application was given, to be ended with the node.
@@ -175,6 +179,11 @@ class Worker final : private Sink {
     bool woken_ = false;     // plait_node_wake was called
     bool suspended_ = false;
     bool stuck_ = false; // what waits in the node cannot be told yet
+    // An application that answers in its turn, between two waits, sends its answer and what it
+    // owes for the question in one packet: the drain is then its call's, or the next wait's.
+    bool drain_owed_ = false;
+    bool answered_ = false; // it has called something else than read since the last wait
+    bool answers_ = false;  // as it did in the turn before
 };
 
 template <class Done> Status Worker::block(Done &&done, int timeout_ms) {

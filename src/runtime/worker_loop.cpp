@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace plait::runtime {
 
@@ -64,9 +65,17 @@ Status Worker::wait(std::span<plait_event> out, size_t &got, int timeout_ms) {
     if (mode_ == Mode::kAttached)
         return fail(PLAIT_E_STATE, "the node lives in an event_base: use plait_node_dispatch");
     const Flag flag(turning_);
+    answers_ = std::exchange(answered_, false);
     do {
+        if (drain_owed_)
+            settle(monotonic_now());
         const bool at_once = has_events() || woken_;
-        const Status status = turn(lock, at_once ? Time{} : end, true);
+        const Status status = turn(lock, at_once ? Time{} : end, false);
+        drain_owed_ = status == PLAIT_OK && answers_ && has_events();
+        if (status == PLAIT_OK && !drain_owed_)
+            settle(monotonic_now());
+        if (watchers_ != 0)
+            changed_.notify_all();
         run_releases(lock);
         if (status != PLAIT_OK)
             return status;

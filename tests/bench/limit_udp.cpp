@@ -103,18 +103,6 @@ void send_echo(const Options &, Sender &sender, uint64_t until_us, Counts &) {
     }
 }
 
-void print_echo() {
-    std::sort(echo_times.begin(), echo_times.end());
-    const auto at = [](double share) {
-        return echo_times.empty() ? 0
-                                  : echo_times[static_cast<size_t>(
-                                        share * static_cast<double>(echo_times.size() - 1))];
-    };
-    std::printf("{\"bench\": \"limit_udp\", \"mode\": \"echo\", \"rounds\": %zu, \"p50_us\": %.2f, "
-                "\"p99_us\": %.2f, \"max_us\": %.2f}\n",
-                echo_times.size(), at(0.5), at(0.99), at(1));
-}
-
 } // namespace
 } // namespace plait::bench
 
@@ -127,7 +115,7 @@ int main(int argc, char **argv) {
         print("limit_udp", o, run_pair(o, receive_many, send_many));
     } else if (o.mode == "echo") {
         run_pair(o, receive_echo, send_echo);
-        print_echo();
+        print_echo("limit_udp", o, echo_times);
     } else {
         std::fprintf(stderr, "limit_udp: the modes are gso, mmsg, echo\n");
         return 2;

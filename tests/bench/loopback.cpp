@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loopback.h"
 
-#include <arpa/inet.h>
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -19,12 +19,12 @@
 
 namespace plait::bench {
 
-namespace {
-
-[[noreturn]] void die(const char *what) {
+void die(const char *what) {
     std::perror(what);
     std::exit(1);
 }
+
+namespace {
 
 void pin(int core) {
     if (core < 0)
@@ -45,6 +45,20 @@ int new_socket() {
         if (setsockopt(fd, SOL_SOCKET, forced, &kSocketBuffer, sizeof kSocketBuffer) != 0)
             setsockopt(fd, SOL_SOCKET, plain, &kSocketBuffer, sizeof kSocketBuffer);
     return fd;
+}
+
+Counts *shared_counts() {
+    void *shared =
+        mmap(nullptr, sizeof(Counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        die("mmap");
+    return new (shared) Counts;
+}
+
+Counts take_counts(Counts *shared) {
+    const Counts result = *shared;
+    munmap(shared, sizeof(Counts));
+    return result;
 }
 
 } // namespace
@@ -78,6 +92,10 @@ uint64_t now_us() {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return static_cast<uint64_t>(t.tv_sec) * 1'000'000 + static_cast<uint64_t>(t.tv_nsec) / 1000;
+}
+
+uint64_t end_of(const Options &options) {
+    return now_us() + static_cast<uint64_t>(options.seconds * 1e6);
 }
 
 uint64_t cpu_us() {
@@ -163,11 +181,7 @@ void Sender::send_end() {
 }
 
 Counts run_pair(const Options &options, ReceiverMain receive, SenderMain send) {
-    void *shared =
-        mmap(nullptr, sizeof(Counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
-        die("mmap");
-    auto *counts = new (shared) Counts;
+    Counts *const counts = shared_counts();
     Receiver receiver;
     Sender sender(receiver.address());
     const pid_t child = fork();
@@ -180,15 +194,44 @@ Counts run_pair(const Options &options, ReceiverMain receive, SenderMain send) {
         _exit(0);
     }
     pin(options.sender_core);
-    send(options, sender, now_us() + static_cast<uint64_t>(options.seconds * 1e6), *counts);
+    send(options, sender, end_of(options), *counts);
     counts->sender_cpu_us = cpu_us();
     int status = 0;
     // The mark may be dropped like anything else.
     for (; waitpid(child, &status, WNOHANG) == 0; usleep(2000))
         sender.send_end();
-    const Counts result = *counts;
-    munmap(shared, sizeof(Counts));
-    return result;
+    return take_counts(counts);
+}
+
+Counts run_processes(const Options &options, int listening, Side receive, Side send) {
+    Counts *const counts = shared_counts();
+    const pid_t child = fork();
+    if (child < 0)
+        die("fork");
+    if (child == 0) {
+        pin(options.receiver_core);
+        receive(options, listening, *counts);
+        counts->receiver_cpu_us = cpu_us();
+        _exit(0);
+    }
+    pin(options.sender_core);
+    send(options, listening, *counts);
+    counts->sender_cpu_us = cpu_us();
+    waitpid(child, nullptr, 0);
+    return take_counts(counts);
+}
+
+void print_echo(const char *bench, const Options &options, std::span<double> times_us) {
+    std::sort(times_us.begin(), times_us.end());
+    const auto at = [&](double share) {
+        return times_us.empty() ? 0
+                                : times_us[static_cast<size_t>(
+                                      share * static_cast<double>(times_us.size() - 1))];
+    };
+    std::printf("{\"bench\": \"%s\", \"mode\": \"%.*s\", \"rounds\": %zu, \"p50_us\": %.2f, "
+                "\"p99_us\": %.2f, \"max_us\": %.2f}\n",
+                bench, static_cast<int>(options.mode.size()), options.mode.data(), times_us.size(),
+                at(0.5), at(0.99), at(1));
 }
 
 void print(const char *bench, const Options &options, const Counts &c) {

@@ -11,10 +11,10 @@
 
 namespace plait::bench {
 
-inline constexpr size_t kRunBytes = 65507;   // the most that one UDP datagram carries
-inline constexpr size_t kRunSegments = 64;   // UDP_MAX_SEGMENTS of the oldest kernels that have it
-inline constexpr size_t kMany = 64;          // datagrams in one sendmmsg or recvmmsg
-inline constexpr size_t kEndMark = 1;        // bytes of the datagram that ends a run
+inline constexpr size_t kRunBytes = 65507; // the most that one UDP datagram carries
+inline constexpr size_t kRunSegments = 64; // UDP_MAX_SEGMENTS of the oldest kernels that have it
+inline constexpr size_t kMany = 64;        // datagrams in one sendmmsg or recvmmsg
+inline constexpr size_t kEndMark = 1;      // bytes of the datagram that ends a run
 inline constexpr int kSocketBuffer = 4 << 20;
 
 struct Options {
@@ -27,7 +27,8 @@ struct Options {
 Options read_options(int argc, char **argv);
 
 uint64_t now_us();
-uint64_t cpu_us(); // of this process
+uint64_t end_of(const Options &options); // of a run that begins now
+uint64_t cpu_us();                       // of this process
 
 // What the receiver counts, in memory that both processes see.
 struct Counts {
@@ -68,6 +69,16 @@ class Sender {
 using ReceiverMain = void (*)(const Options &, Receiver &, Counts &);
 using SenderMain = void (*)(const Options &, Sender &, uint64_t until_us, Counts &);
 Counts run_pair(const Options &options, ReceiverMain receive, SenderMain send);
+
+// For pairs over something else than raw UDP: `receive` in a process of its own, `send` here, each
+// pinned; `listening` is what both share, e.g. a socket that one accepts from and the other dials.
+using Side = void (*)(const Options &, int listening, Counts &);
+Counts run_processes(const Options &options, int listening, Side receive, Side send);
+
+[[noreturn]] void die(const char *what); // what, and errno's text
+
+// Microseconds of one round trip each; prints p50, p99 and the worst as one line of JSON.
+void print_echo(const char *bench, const Options &options, std::span<double> times_us);
 
 // One line of JSON.
 void print(const char *bench, const Options &options, const Counts &counts);
