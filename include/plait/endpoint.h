@@ -74,8 +74,8 @@ PLAIT_API plait_status plait_endpoint_open(plait_node *node, const char *uri,
                                            plait_endpoint *out);
 
 /** Closes an endpoint and its members, or, after its ENDPOINT_CLOSED, only the handle. Its links
- *  are closed (LINK_CLOSED), their connections go on over others. ENDPOINT_CLOSED follows. Peers are
- *  told over the other links.  [any-thread] [callback-ok]  Since 0.1. */
+ *  are closed (LINK_CLOSED), their connections go on over others. ENDPOINT_CLOSED follows. Peers
+ *  are told over the other links.  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_endpoint_close(plait_node *node, plait_endpoint endpoint);
 
 /** The URI under which the endpoint is open, with what the system has chosen:

@@ -154,6 +154,8 @@ void Connection::probe_all(bool forgive, Time now) {
         last_authentic_ = now;
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
+        if (forgive && l.recovery)
+            l.recovery->forgive_gap(now);
         if (l.state == link::State::kDead)
             l.next_probe = now;
         else if (l.live())

@@ -147,9 +147,13 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
                                    static_cast<recovery::Ecn>(from.ecn & 3));
     if (s != PLAIT_OK && !ended())
         close_for_error(s, now);
-    // Something from over there: a dead way may be open again.
-    if (link->state == link::State::kDead && link->validated)
+    // Something from over there: a dead way may be open again. Asleep, there is no better one to
+    // be had, and an answer goes out at once.
+    if (link->state == link::State::kDead && link->validated) {
         link->next_probe = std::min(link->next_probe, now);
+        if (state_ == State::kDormant && !moved)
+            recover(*link, now);
+    }
     touch();
 }
 

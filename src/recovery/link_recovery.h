@@ -119,6 +119,8 @@ class LinkRecovery {
     // --- the path ---
     // The address changed: congestion, round trip and MTU start anew, packet numbers go on.
     void reset_path(Time now);
+    // The host slept: how long answers to what was sent before took tells of its sleep.
+    void forgive_gap(Time now) { path_since_ = now; }
     void set_peer_max_ack_delay(Duration delay) { max_ack_delay_ = delay; }
     void set_line_rate(uint64_t bytes_per_s);
     void set_mtu_limit(size_t limit);

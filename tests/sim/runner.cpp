@@ -168,7 +168,8 @@ int run_all(const Arguments &arguments) {
                             {"small", small_scenarios()},
                             {"flood", flood_scenarios()}, {"links", link_scenarios()},
                             {"paths", path_scenarios()},          {"channels", channel_scenarios()},
-                            {"matrix", matrix_scenarios()},       {"nodes", node_scenarios()}};
+                            {"matrix", matrix_scenarios()},       {"nodes", node_scenarios()},
+                            {"life", life_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {

@@ -11,6 +11,7 @@ constexpr uint32_t kMaxRounds = 1000;      // of draining and events in one turn
 constexpr uint32_t kMaxTurnsAtOnce = 2000; // of one node at one moment
 constexpr size_t kBatch = 64;              // datagrams a receive
 constexpr size_t kMaxRun = 60'000;         // bytes of a received run
+constexpr size_t kFrozenInbox = 64;        // datagrams that a frozen node finds on waking
 
 crypto::Identity identity_of(const std::array<uint8_t, 32> &seed) {
     auto identity = crypto::Identity::from_seed(seed);
@@ -168,7 +169,21 @@ Nanos SimNode::world_time(Time local) const {
     return t;
 }
 
+void SimNode::suspend() {
+    node_->drain(local_time(), *this);
+    suspended_ = true;
+    turn_at_ = UINT64_MAX;
+}
+
+void SimNode::resume() {
+    suspended_ = false;
+    node_->resume(local_time());
+    poke();
+}
+
 void SimNode::wake_at(Nanos when) {
+    if (suspended_)
+        return;
     when = std::max({when, world_.now(), busy_until_});
     if (when >= turn_at_)
         return;
@@ -225,6 +240,8 @@ void SimNode::turn() {
 
 void SimNode::take_in(SimEndpoint &to, const plait_addr &from, std::vector<uint8_t> bytes,
                       uint8_t ecn) {
+    if (suspended_ && inbox_.size() >= kFrozenInbox)
+        return;
     inbox_.push_back({&to, from, std::move(bytes), ecn, world_.now()});
     wake_at(world_.now());
 }

@@ -78,6 +78,10 @@ class SimNode final : public node::Output {
     // It crashes: nothing is said to anybody, nothing is remembered but the identity.
     void stop();
     void start();
+    // The system freezes it: it does nothing and its clock goes on; a little of what arrives waits
+    // in the socket's buffer. And back.
+    void suspend();
+    void resume();
     // A turn, soon: the application has called it.
     void poke();
 
@@ -125,6 +129,7 @@ class SimNode final : public node::Output {
     std::vector<std::unique_ptr<SimEndpoint>> endpoints_; // by index
     std::vector<Waiting> inbox_;
     std::vector<plait_trace_record> sent_data_; // of this drain
+    bool suspended_ = false;
     Nanos busy_until_ = 0;
     Nanos turn_at_ = UINT64_MAX;
     Nanos last_turn_ = 0;
