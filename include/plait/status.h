@@ -47,6 +47,7 @@ enum {
     PLAIT_E_FLOW_CONTROL = -307, /**< more data than the receiver allows */
     PLAIT_E_DUPLICATE = -308, /**< replaced by another connection to the same peer */
     PLAIT_E_LOSS = -309, /**< closed because data was lost for good */
+    PLAIT_E_PEER_LOST = -310, /**< the peer has forgotten this connection: it was started anew */
     /* crypto */
     PLAIT_E_AUTH = -400, /**< authentication failed */
     PLAIT_E_KEY = -401, /**< not a valid key */

@@ -5,15 +5,31 @@
 
 namespace plait::connection {
 
-namespace {
 uint64_t random_seed(Entropy &entropy) {
     std::array<uint8_t, 8> b;
     entropy.fill(b);
     return base::load_be(b.data(), b.size());
 }
-} // namespace
 
-CidTable::CidTable(Entropy &entropy) : entropy_(entropy) {}
+namespace {
+constexpr size_t kBootTag = 3; // last bytes of an 8-byte id; to outsiders they look random, too
+}
+
+CidTable::CidTable(Entropy &entropy) : entropy_(entropy) {
+    entropy_.fill(boot_.mut_bytes());
+}
+
+void CidTable::tag(MutBytes cid) const {
+    const size_t n = cid.size() - kBootTag;
+    crypto::expand(boot_, "boot", cid.first(n), cid.subspan(n));
+}
+
+bool CidTable::issued_since_start(const wire::Cid &cid) const {
+    std::array<uint8_t, crypto::kResetCidLen> b{};
+    std::copy_n(cid.bytes().begin(), b.size() - kBootTag, b.begin());
+    tag(b);
+    return cid.len == b.size() && wire::Cid::from(b) == cid;
+}
 
 Result<uint8_t> CidTable::add_class(std::string_view name, uint8_t cid_size) {
     for (size_t i = 0; i < classes_.size(); i++)
@@ -36,6 +52,8 @@ Result<wire::Cid> CidTable::issue(uint8_t cid_class, CidOwner owner) {
     std::array<uint8_t, wire::kMaxCidSize> b{};
     for (;;) {
         entropy_.fill(MutBytes(b).first(size));
+        if (size == crypto::kResetCidLen)
+            tag(b);
         const wire::Cid cid = wire::Cid::from(Bytes(b).first(size));
         if (c.owners.find(cid.value()))
             continue;

@@ -5,6 +5,7 @@
 
 #include "base/entropy.h"
 #include "base/flat_map.h"
+#include "crypto/key_schedule.h"
 #include "wire/frames.h"
 #include "wire/parameters.h"
 
@@ -17,6 +18,9 @@ inline constexpr uint8_t kScarceCidSize = 2;
 inline constexpr size_t kMaxScarceCids = 4; // a connection
 inline constexpr uint32_t kSpareLinks = 2;  // link numbers of each parity with ids in advance
 inline constexpr size_t kMaxHeldCids = 256; // of the peer's, a connection
+
+// For tables whose keys strangers may choose.
+uint64_t random_seed(Entropy &entropy);
 
 // Whom an id belongs to.
 struct CidOwner {
@@ -35,6 +39,9 @@ class CidTable {
 
     // A fresh random id; PLAIT_E_LIMIT when too many of so few possible ones are taken.
     Result<wire::Cid> issue(uint8_t cid_class, CidOwner owner);
+    // Whether an 8-byte id carries the boot tag of this start: then nobody is told that it is void,
+    // as an attacker who asks must not end a connection that lives.
+    bool issued_since_start(const wire::Cid &cid) const;
     const CidOwner *find(uint8_t cid_class, uint64_t value) const {
         return classes_[cid_class].owners.find(value);
     }
@@ -52,7 +59,9 @@ class CidTable {
         wire::CidClass name;
         base::FlatMap<CidOwner> owners;
     };
+    void tag(MutBytes cid) const;
     Entropy &entropy_;
+    crypto::Secret<32> boot_; // of this start
     std::vector<Class> classes_;
 };
 
@@ -69,6 +78,7 @@ struct HeldCid {
     LinkNumber link;
     uint8_t cid_class = 0; // of the peer's table
     wire::Cid cid;
+    crypto::ResetToken token{}; // only where the id has 8 bytes; zeros: none
 };
 
 // One connection's ids. Sequence number 0 is the handshake's on both sides.

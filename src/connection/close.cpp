@@ -82,6 +82,15 @@ void Connection::send_close(Time now) {
     close_owed_ = !sent && full; // then it goes out when an endpoint is writable again
 }
 
+void Connection::on_reset(Time now) {
+    if (!ended()) {
+        ending_.status = PLAIT_E_PEER_LOST;
+        ending_.by_peer = true;
+        ending_.reason = "the peer was started anew";
+    }
+    finish_close(now);
+}
+
 // Over: nothing is sent any more. The entry stays until the application has let go of it.
 void Connection::finish_close(Time now) {
     if (state_ == State::kClosed)
@@ -94,6 +103,7 @@ void Connection::finish_close(Time now) {
             l.state = link::State::kClosed;
         l.recovery.reset();
         l.candidate.reset();
+        unwatch_reset(l);
     }
     for (const IssuedCid &c : cids_.issued())
         services_.cids.withdraw(c.cid_class, c.cid);

@@ -108,7 +108,10 @@ class Connection {
 
     // -- in and out
     // A short packet for the connection id that belongs to `owner`. It is decrypted in place.
-    void receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now);
+    // False: it did not authenticate.
+    bool receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now);
+    // The peer has said, with a token of ours to it, that it does not know this connection.
+    void on_reset(Time now);
     void drain(Time now);
     Time deadline(Time now);
     void on_timer(Time now);
@@ -237,6 +240,8 @@ class Connection {
     int peer_class_of(uint8_t my_class) const;
     bool is_own_number(LinkNumber n) const { return (n.v & 1) == static_cast<uint32_t>(role_); }
     void fix_link_class(LinkEntry &link);
+    void watch_reset(LinkEntry &link);
+    void unwatch_reset(LinkEntry &link);
     crypto::ResetToken reset_token(const IssuedCid &c) const;
     template <class F> void drop_cids(LinkNumber number, F &&useless);
     void start_validation(link::Validation &v, Time now);

@@ -281,7 +281,8 @@ bool Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     link.issued_seq = 0;
     link.peer_class =
         static_cast<uint8_t>(std::min<uint64_t>(e.peer_parameters.handshake_class, 255));
-    cids_.hold({0, {0}, link.peer_class, e.peer_cid});
+    cids_.hold({0, {0}, link.peer_class, e.peer_cid, e.peer_parameters.reset_token});
+    watch_reset(link);
     start_recovery(link, now);
     channel::Config control = channel::stream();
     control.window = kControlWindow;

@@ -11,7 +11,8 @@ Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
     // For a link of ours that is over already it comes too late.
     if (is_own_number(f.link) && f.link.v < next_own_link_ && !find_link(f.link))
         return PLAIT_OK;
-    if (const Status s = cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid});
+    if (const Status s =
+            cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid, f.token});
         s != PLAIT_OK)
         return s == PLAIT_E_LIMIT ? PLAIT_E_PROTOCOL : s;
     progress_waiting(now);

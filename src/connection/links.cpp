@@ -49,6 +49,24 @@ void Connection::set_controller(LinkEntry &link, std::optional<recovery::Control
     touch();
 }
 
+// A stateless reset ends in the token of the id that this link's packets carry.
+void Connection::watch_reset(LinkEntry &link) {
+    const HeldCid *held = cids_.held(link.number, link.peer_class);
+    if (!held || held->token == crypto::ResetToken{})
+        return;
+    link.reset_token = held->token;
+    const uint64_t key = base::load_be(link.reset_token.data(), 8);
+    if (!services_.reset_tokens.find(key))
+        services_.reset_tokens.put(key, link.slot);
+}
+
+void Connection::unwatch_reset(LinkEntry &link) {
+    const uint64_t key = base::load_be(link.reset_token.data(), 8);
+    if (const uint32_t *slot = services_.reset_tokens.find(key); slot && *slot == link.slot)
+        services_.reset_tokens.erase(key);
+    link.reset_token = {};
+}
+
 // Whether all that has to be sent fits into this link's packets.
 bool Connection::ids_fit(const LinkEntry &link, const wire::Cid &peer_cid) {
     return endpoint_of(link).info.mtu >= kSmallMtu || peer_cid.len <= kScarceCidSize;
@@ -171,6 +189,7 @@ bool Connection::bind_number(LinkEntry &link, Time now) {
     }
     link.issued_seq = mine->seq;
     link.peer_cid = theirs->cid;
+    watch_reset(link);
     return true;
 }
 
@@ -213,6 +232,7 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
     link->issued_seq = mine->seq;
     link->peer_cid = theirs->cid;
     link->peer_class = static_cast<uint8_t>(peer_class);
+    watch_reset(*link);
     while (next_peer_link_ <= owner.link.v)
         next_peer_link_ += 2;
     start_recovery(*link, now);
@@ -288,6 +308,7 @@ void Connection::forget_link(LinkEntry &link) {
             });
         cids_.drop_held(link.number);
     }
+    unwatch_reset(link);
     link.candidate.reset();
     link.recovery.reset();
     link.next_probe = kNever;

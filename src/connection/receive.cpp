@@ -17,9 +17,9 @@ struct Connection::Opened {
     size_t datagram_size = 0;
 };
 
-void Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now) {
+bool Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now) {
     if (!has_keys_ || state_ == State::kClosed)
-        return;
+        return false;
     Opened opened;
     opened.owner = owner;
     opened.datagram_size = packet.size();
@@ -28,9 +28,10 @@ void Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &
         if (forged_ && !ended())
             close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false,
                   "forgeries", now);
-        return;
+        return false;
     }
     on_authentic(opened, from, now);
+    return true;
 }
 
 bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet,

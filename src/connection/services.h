@@ -24,6 +24,7 @@ class Connection;
 struct LinkEntry : link::Link {
     using link::Link::Link;
     EventState events;
+    crypto::ResetToken reset_token{}; // of peer_cid; zeros: none
 };
 
 struct EndpointEntry : link::Endpoint {
@@ -92,6 +93,7 @@ struct Counters {
     uint64_t auth_failures = 0, malformed = 0, bad_mac1 = 0;
     uint64_t handshakes_begun = 0, handshakes_done = 0, handshakes_refused = 0;
     uint64_t retries_sent = 0;         // senders who had to prove their address
+    uint64_t resets_sent = 0;          // to those who speak to an earlier run of this node
     uint64_t handshakes_in_pieces = 0; // messages that went out as FRAGs
 };
 
@@ -117,6 +119,7 @@ struct Services {
     channel::Pools pools;
     channel::NodeBudget budget;
     CidTable cids;
+    base::FlatMap<uint32_t> reset_tokens; // first bytes of the token of a link in use -> link slot
     EventQueue events;
     Assembler assembler;
     Counters counters;

@@ -42,6 +42,7 @@ struct Reply {
     std::array<uint8_t, 96> bytes{};
 };
 inline constexpr size_t kMaxReplies = 256;                  // between two drains
+inline constexpr size_t kMinReset = 22; // bytes
 inline constexpr size_t kMaxUnfinishedXx = 4;               // of one source
 inline constexpr Duration kPendingGrace = base::seconds(1); // nobody takes its place before
 
@@ -64,6 +65,8 @@ class Core final : public connection::NodeHooks,
     // demux.cpp
     void on_datagram(EndpointIndex index, MutBytes bytes, const connection::Arrival &from,
                      Time now);
+    bool end_by_reset(Bytes bytes, Time now);
+    void say_unknown(uint8_t cid_class, Bytes bytes, const connection::Arrival &from, Time now);
     void on_short(EndpointIndex index, MutBytes bytes, const connection::Arrival &from, Time now);
     void on_long(EndpointIndex index, Bytes bytes, const connection::Arrival &from, Time now);
 

@@ -75,10 +75,46 @@ void Core::on_short(EndpointIndex index, MutBytes bytes, const Arrival &from, Ti
     if (!owner) {
         e.counters.datagrams_unknown++;
         s.counters.datagrams_dropped++;
+        if (!end_by_reset(bytes, now))
+            say_unknown(e.cid_class, bytes, from, now);
         return;
     }
     const connection::CidOwner copy = *owner; // the table may change meanwhile
-    s.connections[copy.connection].connection->receive(copy, bytes, from, now);
+    if (!s.connections[copy.connection].connection->receive(copy, bytes, from, now))
+        end_by_reset(bytes, now);
+}
+
+// A stateless reset, docs/protocol.md section 8.5.
+bool Core::end_by_reset(Bytes bytes, Time now) {
+    if (bytes.size() < kMinReset)
+        return false;
+    const Bytes token = bytes.last(crypto::kResetTokenLen);
+    const uint32_t *slot = s.reset_tokens.find(base::load_be(token.data(), 8));
+    if (!slot || !crypto::equal_constant_time(s.links[*slot].reset_token, token))
+        return false;
+    Connection &c = connection_of(s.links[*slot]);
+    c.on_reset(now);
+    return true;
+}
+
+// Tells who speaks to an earlier run of this node that it is no more.
+void Core::say_unknown(uint8_t cid_class, Bytes bytes, const Arrival &from, Time now) {
+    const auto &cls = s.cids.cid_class(cid_class);
+    if (cls.cid_size != crypto::kResetCidLen || bytes.size() < wire::min_short_packet(cls.cid_size))
+        return;
+    const wire::Cid cid = wire::Cid::from(bytes.subspan(1, cls.cid_size));
+    if (s.cids.issued_since_start(cid) || !gate.may_reset(now))
+        return;
+    // Shorter than what caused it, so that two nodes never go on answering each other.
+    std::array<uint8_t, kMinReset + 16> out;
+    const size_t size = std::min(bytes.size() - 1, out.size());
+    entropy.fill(MutBytes(out).first(size));
+    out[0] &= static_cast<uint8_t>(~wire::kLongBit);
+    const auto token = crypto::reset_token(s.reset_key, cls.name(), cid.bytes());
+    std::copy(token.begin(), token.end(), out.begin() + static_cast<std::ptrdiff_t>(size) -
+                                              static_cast<std::ptrdiff_t>(token.size()));
+    s.counters.resets_sent++;
+    reply(Bytes(out).first(size), from);
 }
 
 bool Core::is_allowed(const crypto::NodeId &peer) const {

@@ -131,7 +131,7 @@ struct EndpointStats : link::EndpointCounters {
 struct NodeStats {
     uint32_t connections = 0, channels = 0, links = 0, endpoints = 0, pending_handshakes = 0;
     uint64_t handshakes_begun = 0, handshakes_done = 0, handshakes_refused = 0;
-    uint64_t retries_sent = 0, handshakes_in_pieces = 0;
+    uint64_t retries_sent = 0, handshakes_in_pieces = 0, resets_sent = 0;
     uint64_t datagrams_received = 0, datagrams_sent = 0, datagrams_dropped = 0, bytes_received = 0,
              bytes_sent = 0;
     uint64_t auth_failures = 0, malformed = 0, bad_mac1 = 0;

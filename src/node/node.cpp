@@ -87,6 +87,7 @@ NodeStats Node::stats() const {
     n.handshakes_refused = k.handshakes_refused;
     n.retries_sent = k.retries_sent;
     n.handshakes_in_pieces = k.handshakes_in_pieces;
+    n.resets_sent = k.resets_sent;
     n.datagrams_received = k.datagrams_received;
     n.datagrams_sent = k.datagrams_sent;
     n.datagrams_dropped = k.datagrams_dropped;

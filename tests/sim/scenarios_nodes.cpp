@@ -178,6 +178,38 @@ void server_restarts(World &w) {
     p.close_and_be_gone();
 }
 
+// The same, and z says so: a knows with the next packet that it sends.
+void reset_after_restart(World &w) {
+    Pair p(w, {some_wire(w.rng()), some_wire(w.rng())}, some_setup(w.rng()), some_setup(w.rng()));
+    p.connect();
+    p.z->stop();
+    w.run_for(w.rng().between(millis(1), millis(100)));
+    p.z->start();
+    open_flow(w, *p.a, p.at_a, ping_plan(5, millis(20)));
+    w.must([&] { return p.a->app().peering(p.at_a)->closed; }, millis(400), "a knows at once");
+    if (p.a->app().peering(p.at_a)->status != PLAIT_E_PEER_LOST)
+        w.fail("not PEER_LOST");
+    w.run_for(seconds(1));
+    must_be_empty(w, *p.a);
+    p.dial();
+    w.must([&] { return p.both_connected(); }, seconds(5), "connected again");
+    // What is void since this start is not reset: who asks may be anybody.
+    std::vector<std::vector<uint8_t>> heard;
+    p.wires[0]->tap = [&](int from, Bytes b) {
+        if (from == 0)
+            heard.push_back({b.begin(), b.end()});
+    };
+    w.run_for(seconds(1));
+    p.close_and_be_gone();
+    const uint64_t before = p.z->engine().stats().resets_sent;
+    for (const auto &b : heard)
+        w.inject(*p.z->endpoints()[0], p.wires[0]->address(0), b, millis(5));
+    w.run_for(seconds(1));
+    if (heard.empty() || before == 0 || p.z->engine().stats().resets_sent != before)
+        w.fail("%llu resets, then %llu", static_cast<unsigned long long>(before),
+               static_cast<unsigned long long>(p.z->engine().stats().resets_sent));
+}
+
 constexpr Scenario kScenarios[] = {
     {"sim_nodes_two_thousand_come_and_go_nothing_left", thousands, 1},
     {"sim_nodes_hundreds_loss_nothing_left", hundreds, 4},
@@ -185,6 +217,7 @@ constexpr Scenario kScenarios[] = {
     {"sim_nodes_too_many_attempts_get_in_later", too_many_attempts, 5},
     {"sim_nodes_too_many_connections_limit_holds", too_many_connections, 5},
     {"sim_nodes_server_restarts_client_dials_again", server_restarts, 20},
+    {"sim_nodes_server_restarts_client_knows_at_once", reset_after_restart, 30},
 };
 
 } // namespace

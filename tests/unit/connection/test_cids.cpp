@@ -98,6 +98,20 @@ void test_book_issued_found_by_seq_and_by_link(void **) {
     assert_int_equal(b.take_seq(), 3); // never used twice
 }
 
+void test_boot_tag_tells_this_start_from_another(void **) {
+    Table now;
+    CountingEntropy other_entropy(6);
+    CidTable before(other_entropy);
+    const uint8_t c = *now.table.add_class("udp", 8), d = *before.add_class("udp", 8);
+    for (int i = 0; i < 100; i++) {
+        const wire::Cid mine = *now.table.issue(c, {}), old = *before.issue(d, {});
+        assert_true(now.table.issued_since_start(mine));
+        assert_false(now.table.issued_since_start(old));
+        now.table.withdraw(c, mine); // nor is it forgotten then
+        assert_true(now.table.issued_since_start(mine));
+    }
+}
+
 } // namespace
 
 int main() {
@@ -108,6 +122,7 @@ int main() {
         cmocka_unit_test(test_ids_of_classes_are_apart),
         cmocka_unit_test(test_book_contradictions_are_protocol_errors),
         cmocka_unit_test(test_book_holds_256),
+        cmocka_unit_test(test_boot_tag_tells_this_start_from_another),
         cmocka_unit_test(test_book_issued_found_by_seq_and_by_link),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
