@@ -79,8 +79,11 @@ enum {
      *  before that; nobody has to wait for this event. */
     PLAIT_EVENT_CHANNEL_ACCEPTED = 11,
     /** A channel has ended in both directions. connection, channel; status: PLAIT_OK: finished by
-     *  both sides, or closed by this one; PLAIT_E_RESET, PLAIT_E_REFUSED, PLAIT_E_LOSS, or why the
-     *  connection ended; a: the code given to reset, stop or refuse. */
+     *  both sides, or closed by this one; PLAIT_E_RESET, PLAIT_E_REFUSED, PLAIT_E_LOSS,
+     *  PLAIT_E_TIMEOUT (plait_channel_close_linger), or why the connection ended; a: the code given
+     *  to reset, stop or refuse; b: bytes that were taken from this side and not acknowledged by
+     *  the peer's library: given up, or thrown away by the end. Each byte taken was delivered or is
+     *  counted here. */
     PLAIT_EVENT_CHANNEL_CLOSED = 12,
     /** Something can be read, or the end (PLAIT_E_END, PLAIT_E_RESET) can be found out by reading.
      *  connection, channel; a: bytes that can be read now. Comes again when more arrives; what is
@@ -95,6 +98,17 @@ enum {
     /** The peer wants no more data on this channel (plait_channel_stop); what was waiting to be
      *  sent is thrown away, sending returns PLAIT_E_RESET. connection, channel; a: the code. */
     PLAIT_EVENT_STOPPED = 16,
+    /** Something sent was given up, as the channel's configuration has it (it may have arrived).
+     *  connection, channel; a: messages given up in all; b: bytes. Which ones:
+     *  plait_channel_take_reports. */
+    PLAIT_EVENT_GIVEN_UP = 17,
+    /** Something of the peer's will not come (PLAIT_ON_LOSS_TELL, or reports are on), or was
+     *  dropped for newer data (drop_oldest). connection, channel; a: messages in all, as far as
+     *  they are known; b: bytes. Where: plait_channel_read_info, plait_channel_take_reports. */
+    PLAIT_EVENT_GAP = 18,
+    /** What waits to be sent has fallen to the mark that plait_channel_set_low_water set.
+     *  connection, channel; a: bytes that wait. */
+    PLAIT_EVENT_QUEUE_LOW = 19,
 
     /** A link has changed its state. connection, link; a: the new state (PLAIT_LINK_*); status:
      *  why: PLAIT_OK (it answers), PLAIT_E_TIMEOUT (no answer), PLAIT_E_LINK_DOWN (its transport
@@ -102,6 +116,11 @@ enum {
     PLAIT_EVENT_LINK_STATE = 20,
     /** A link is no longer part of its connection. connection, link; status: why; a: the code. */
     PLAIT_EVENT_LINK_CLOSED = 21,
+
+    /** A window of a channel has changed (only with PLAIT_TELL_WINDOWS in its configuration).
+     *  connection, channel; a: bytes that the peer takes beyond what was sent; b: bytes that this
+     *  side lets the peer send ahead of reading. */
+    PLAIT_EVENT_WINDOW_CHANGED = 40,
 
     /** An endpoint has gone up or down. a: the endpoint; b: its state (PLAIT_ENDPOINT_*). */
     PLAIT_EVENT_ENDPOINT_STATE = 30,

@@ -2,6 +2,7 @@
 #include "channel/channel.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace plait::channel {
@@ -81,7 +82,8 @@ Status Channel::accept(const Config &local, Time) {
     const uint64_t most = std::max(c_.budget->share() / 2, receive_.first_window());
     c.max_message = static_cast<uint32_t>(std::min<uint64_t>(local.max_message, most));
     c.drop_oldest = local.drop_oldest;
-    c.report_given_up = local.report_given_up;
+    c.reports = local.reports;
+    c.window_events = local.window_events;
     c.link_policy = local.link_policy;
     c.policy_argument = local.policy_argument;
     if (const Status s = check(c); s != PLAIT_OK)
@@ -170,6 +172,27 @@ Status Channel::reset(uint64_t code) {
     settle();
     return s;
 }
+void Channel::linger(Time until, uint64_t code) {
+    c_.more().linger_until = until;
+    c_.more().linger_code = code;
+}
+
+void Channel::cut_off() {
+    if (c_.extra)
+        c_.extra->linger_until = kNever;
+    send_.drop(c_);
+}
+
+size_t Channel::take_reports(std::span<Report> out) {
+    if (!c_.extra)
+        return 0;
+    auto &r = c_.extra->reports;
+    const size_t n = std::min(out.size(), r.size());
+    std::copy_n(r.begin(), n, out.begin());
+    r.erase(r.begin(), r.begin() + static_cast<std::ptrdiff_t>(n));
+    return n;
+}
+
 Result<size_t> Channel::read(MutBytes to, ReadInfo *info) {
     const Result<size_t> r = receive_.read(c_, to, info);
     settle();
@@ -264,6 +287,12 @@ Status Channel::on(const wire::CreditReturnFrame &f, Time) {
 // -- Time --------------------------------------------------------------------------------
 
 Status Channel::on_timer(Time now) {
+    if (c_.extra && c_.extra->linger_until <= now) {
+        c_.extra->linger_until = kNever;
+        if (send_.state() == SendState::kOpen || send_.state() == SendState::kFinishing)
+            send_.abort(c_, c_.extra->linger_code);
+        c_.tell(event::kLingered);
+    }
     if (send_.on_timer(c_, now)) {
         // On loss: close. Both directions end, with the library's code.
         c_.tell(event::kGivenUp);

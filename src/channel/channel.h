@@ -79,8 +79,17 @@ class Channel {
     Status send_owned(Bytes bytes, ReleaseFn fn, void *user, Time now);
     Status finish(Time now);
     Status reset(uint64_t code);
-    // The messages given up (Config::report_given_up), as ranges of offsets, the last 64 at most.
-    size_t take_given_up(std::span<Range> out) { return send_.take_given_up(out); }
+    // What is taken next, in whichever way, is to be acknowledged by the peer at once.
+    Status mark_ack_now() { return send_.mark_ack_now(c_); }
+    // event::kQueueLow when what waits to be sent falls to so many bytes; kNoLowWater: never.
+    void set_low_water(uint32_t bytes) { send_.set_low_water(bytes); }
+    // Closing, in both directions: what was taken is delivered, until `until` at most; then the
+    // rest is thrown away with a RESET of this code, and event::kLingered tells.
+    void linger(Time until, uint64_t code);
+    // Its connection has ended: nothing is sent any more, what has arrived can still be read.
+    void cut_off();
+    // The losses and gaps, one by one (Config::reports), the oldest first.
+    size_t take_reports(std::span<Report> out);
 
     // -- The application, reading --------------------------------------------------------
     // Bytes: as many as there are; messages: one. PLAIT_E_AGAIN; PLAIT_E_BUFFER with the size in
@@ -130,7 +139,10 @@ class Channel {
     Status on(const wire::OpenFrame &f, Time now); // a repeated one
 
     // -- Time ----------------------------------------------------------------------------
-    Time deadline() const { return std::min(send_.deadline(c_), receive_.deadline()); }
+    Time deadline() const {
+        const Time lingers = c_.extra ? c_.extra->linger_until : kNever;
+        return std::min({send_.deadline(c_), receive_.deadline(), lingers});
+    }
     Status on_timer(Time now);
     // Gives back what an idle channel does not need, now.
     void trim();
@@ -159,7 +171,7 @@ class Channel {
     bool reserved() const { return send_.reserved(); }
     bool readable() const { return receive_.readable(c_); }
     uint64_t written() const { return send_.written(); } // the offset after what was taken
-    uint64_t queued() const { return send_.written() - send_.sent(); }     // not sent yet
+    uint64_t queued() const { return send_.queued(); }   // not sent yet
     // Bytes that may go out, as far as is known: an application that was refused room has more.
     uint64_t backlog() const { return send_.backlog(); }
     // Something is to be sent again.
@@ -168,6 +180,11 @@ class Channel {
     uint64_t room() const { return send_.room(c_); } // bytes that send() would take now
     uint64_t unread() const { return receive_.unread(); }
     uint64_t send_limit() const { return send_.limit(); }
+    uint64_t sent() const { return send_.sent(); }
+    uint64_t window() const { return receive_.window(); } // that the peer is given ahead of reading
+    // Taken, and as far as is known not in the peer's engine. At the end: not delivered.
+    uint64_t undelivered() const { return stats().bytes_sent - stats().bytes_acked; }
+    size_t reports() const { return c_.extra ? c_.extra->reports.size() : 0; }
     uint64_t receive_limit() const { return receive_.limit(); }
     uint64_t read_offset() const { return receive_.read_offset(); }
     uint64_t credit() const { return receive_.credit(); } // bytes of the budget that it holds

@@ -35,7 +35,8 @@ struct Config {
     wire::OnLoss on_loss = wire::OnLoss::kSkip;
     bool messages = false, unordered = false, one_way = false;
     bool drop_oldest = false; // a reader that lags loses the oldest, instead of stopping the sender
-    bool report_given_up = false; // each message, not only their number: Channel::take_given_up
+    bool reports = false;     // of each loss and gap, not only sums: Channel::take_reports
+    bool window_events = false;                // tell when a window has changed
     uint8_t priority_class = kDefaultPriority; // 0 goes first, to 15
     uint8_t weight_log2 = 0;                   // share inside the class, 0..15
     uint8_t cipher = 0;                        // 0: the connection's

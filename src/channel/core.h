@@ -10,6 +10,7 @@
 #include "channel/types.h"
 
 #include <memory>
+#include <vector>
 
 namespace plait::channel {
 
@@ -19,6 +20,10 @@ struct Extra {
     Stats stats;
     uint64_t send_code = 0;    // of our RESET, or of the peer's STOP or REFUSE
     uint64_t receive_code = 0; // of the peer's RESET or REFUSE, or of our STOP
+    std::vector<Report> reports;
+    // Closing may wait so long for delivery, and then resets with this code.
+    Time linger_until = kNever;
+    uint64_t linger_code = 0;
 };
 
 struct Core {
@@ -41,6 +46,20 @@ struct Core {
     }
     Stats &stats() { return more().stats; }
     void tell(EventSet e) { events |= e; }
+    void report(const Report &r) {
+        if (!config.reports)
+            return;
+        Extra &x = more();
+        if (x.reports.size() == kReportsMax) {
+            x.reports.erase(x.reports.begin());
+            x.stats.reports_missed++;
+        }
+        x.reports.push_back(r);
+    }
+    void window_changed() {
+        if (config.window_events)
+            tell(event::kWindow);
+    }
     void want(ControlSet kinds) {
         pending |= kinds;
         unacked |= kinds & control::kOnce;

@@ -320,7 +320,7 @@ void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages,
     if (bytes == 0)
         return;
     if (c.config.unordered) {
-        note_gap(c, bytes, messages);
+        note_gap(c, {start, end, bytes, messages});
         return;
     }
     // Of bytes each hole is told at its place; what came between is read between.
@@ -344,15 +344,16 @@ void ReceiveHalf::add_gap(Gap gap) {
     }
 }
 
-void ReceiveHalf::note_gap(Core &c, uint64_t bytes, uint64_t messages) {
+void ReceiveHalf::note_gap(Core &c, const Gap &gap) {
     Stats &s = c.stats();
     s.gaps++;
-    s.bytes_missing += bytes;
-    s.messages_missing += messages;
-    if (c.config.on_loss != wire::OnLoss::kTell)
+    s.bytes_missing += gap.bytes;
+    s.messages_missing += gap.messages;
+    c.report({Report::Kind::kGap, gap.start, gap.bytes, gap.messages, 0});
+    if (c.config.on_loss != wire::OnLoss::kTell && !c.config.reports)
         return;
-    held_->gap_bytes += bytes;
-    held_->gap_messages += messages;
+    held_->gap_bytes += gap.bytes;
+    held_->gap_messages += gap.messages;
     c.tell(event::kGap);
 }
 
@@ -426,21 +427,33 @@ void ReceiveHalf::drop_oldest(Core &c) {
     if (state_ != ReceiveState::kOpen || c.phase == Phase::kOffered ||
         limit_ - highest_ >= window_ / 8)
         return;
-    Held &h = *held_;
     Item it;
     while (limit_ - highest_ < window_ / 4 && item(c, it)) {
         // Of a stream a part is enough.
         const uint64_t end = c.config.messages ? it.end : std::min(it.end, it.start + window_ / 8);
-        Stats &s = c.stats();
-        h.dropped_bytes += end - it.body;
-        s.bytes_dropped += end - it.body;
-        if (c.config.messages) {
-            h.dropped_messages++;
-            s.messages_dropped++;
-        }
+        note_dropped(c, it.start, end - it.body);
         take(c, it.start, end);
-        c.tell(event::kGap);
     }
+}
+
+// What is dropped between two reads is one gap to the reader, and one report.
+void ReceiveHalf::note_dropped(Core &c, uint64_t start, uint64_t bytes) {
+    Held &h = *held_;
+    const uint64_t messages = c.config.messages ? 1 : 0;
+    const bool goes_on = h.dropped_bytes + h.dropped_messages > 0;
+    h.dropped_bytes += bytes;
+    h.dropped_messages += messages;
+    Stats &s = c.stats();
+    s.bytes_dropped += bytes;
+    s.messages_dropped += messages;
+    c.tell(event::kGap);
+    auto *reports = c.extra ? &c.extra->reports : nullptr;
+    if (goes_on && reports && !reports->empty() && reports->back().kind == Report::Kind::kDropped) {
+        reports->back().bytes += bytes;
+        reports->back().messages += messages;
+        return;
+    }
+    c.report({Report::Kind::kDropped, start, bytes, messages, 0});
 }
 
 } // namespace plait::channel

@@ -204,7 +204,7 @@ void ReceiveHalf::advance_read(Core &c) {
     }
     size_t met = 0;
     for (; met < h.gaps.size() && h.gaps[met].start < read_; met++)
-        note_gap(c, h.gaps[met].bytes, h.gaps[met].messages);
+        note_gap(c, h.gaps[met]);
     if (met)
         h.gaps.erase(h.gaps.begin(), h.gaps.begin() + static_cast<std::ptrdiff_t>(met));
     h.order = std::max(h.order, read_);
@@ -307,7 +307,10 @@ uint64_t ReceiveHalf::above_gap() const {
 
 void ReceiveHalf::widen(Core &c, uint64_t held) {
     const uint64_t most = std::max({c.budget->bdp(), c.config.window, 2 * held});
+    const uint64_t before = window_;
     window_ = std::max(window_, std::min(std::max(window_ * 2, kWindowFloor), most));
+    if (window_ != before)
+        c.window_changed();
 }
 
 // A window of which the reader takes half within two round trips is too small. (RFC 9000 leaves
@@ -345,6 +348,8 @@ Status ReceiveHalf::on_credit_return(Core &c, const wire::CreditReturnFrame &f) 
         return PLAIT_E_PROTOCOL;
     return_seq_ = static_cast<uint32_t>(f.seq);
     limit_ = std::min(limit_, f.offset);
+    if (window_ != first_window_)
+        c.window_changed();
     window_ = first_window_;
     c.want(control::kMaxData); // tells that it was seen
     give_credit(c, std::max(window_, limit_ - read_));

@@ -143,12 +143,13 @@ class ReceiveHalf {
     bool jump(Core &c, Time now);
     void lose(Core &c, uint64_t start, uint64_t end, uint64_t messages, bool whole);
     void add_gap(Gap gap);
-    void note_gap(Core &c, uint64_t bytes, uint64_t messages);
+    void note_gap(Core &c, const Gap &gap);
     bool missing(const Core &c, uint64_t start, uint64_t end, uint64_t messages) const;
     void count_passed(Core &c, const wire::SkipFrame &f);
     bool all_here() const;
     void after_arrival(Core &c);
     void drop_oldest(Core &c);
+    void note_dropped(Core &c, uint64_t start, uint64_t bytes);
     void tune(Core &c, Time now);
 
     // -- Reading and credit (receive_half.cpp) -------------------------------------------

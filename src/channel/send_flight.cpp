@@ -51,6 +51,8 @@ void SendHalf::fill(Core &c, uint64_t start, uint64_t length, Segment &out) {
         f.buffer.parts(start, static_cast<size_t>(length), out.part, out.writable_headroom);
     if (c.config.messages)
         out.start = f.records[find_record(start)].start == start;
+    for (size_t i = 0; i < f.marks.size() && f.marks[i] <= start + out.length; i++)
+        out.ack_now |= f.marks[i] > start;
     const bool last = state_ == SendState::kFinishing && start + out.length == written_;
     if (last && fin_ != Fin::kAcked) {
         out.fin = true;
@@ -96,6 +98,7 @@ bool SendHalf::next_segment(Core &c, size_t max, Time now, Segment &out) {
         fill(c, sent_, std::min({stop, sent_ + max, boundary(c, sent_)}) - sent_, out);
         sent_ += out.length;
         note_blocked(c);
+        note_low(c);
         return true;
     }
     if (!fin_ready())
@@ -119,7 +122,8 @@ void SendHalf::on_acked(Core &c, uint64_t offset, uint64_t length, bool fin) {
         uint64_t fresh = end - start;
         for_each_inside(flight_->settled, start, end,
                         [&](uint64_t a, uint64_t b) { fresh -= b - a; });
-        c.stats().bytes_acked += fresh;
+        if (!c.config.messages)
+            c.stats().bytes_acked += fresh;
         settle(c, start, end);
     }
     if (before != settled_)
@@ -144,8 +148,14 @@ void SendHalf::settle(Core &c, uint64_t start, uint64_t end) {
         settled_ = std::max(settled_, f.settled.front().end);
         f.settled.pop_front();
     }
-    while (!f.records.empty() && f.records.front().end <= settled_)
-        f.records.pop_front();
+    for (; !f.records.empty() && f.records.front().end <= settled_; f.records.pop_front()) {
+        if (!c.config.messages || f.records.front().given_up)
+            continue;
+        c.stats().bytes_acked += f.records.front().size;
+        c.stats().messages_acked++;
+    }
+    while (!f.marks.empty() && f.marks.front() <= settled_)
+        f.marks.pop_front();
     f.buffer.free_below(settled_, f.reserved, *c.pools);
 }
 
@@ -155,8 +165,7 @@ void SendHalf::note_finished(Core &c) {
         return;
     set_state(SendState::kFinished);
     c.forget(control::kBlocked | control::kCreditReturn);
-    if (!flight_ || flight_->reports.empty())
-        drop_flight(c);
+    drop_flight(c);
     c.tell(event::kFinished);
 }
 
@@ -249,6 +258,7 @@ void SendHalf::give_up(Core &c, uint64_t start, uint64_t end, Time now) {
     }
     if (!c.config.messages) {
         c.stats().bytes_given_up += end - start;
+        c.report({Report::Kind::kGivenUp, start, end - start, 0, 0});
         settle(c, start, end);
         add_skip(c, {start, end, 0, 0, false, true});
         return;
@@ -257,26 +267,28 @@ void SendHalf::give_up(Core &c, uint64_t start, uint64_t end, Time now) {
     while (start < end) {
         if (start = std::max(start, settled_); start >= end)
             return;
-        const Record r = f.records[find_record(start)];
-        if (!f.settled.covers(std::max(start, r.start), std::min(end, r.end)))
-            give_up_record(c, r);
-        start = r.end;
+        const size_t i = find_record(start);
+        const uint64_t from = f.records[i].start, to = f.records[i].end;
+        if (!f.settled.covers(std::max(start, from), std::min(end, to)))
+            give_up_record(c, i);
+        start = to;
     }
 }
 
-void SendHalf::give_up_record(Core &c, Record r) {
+void SendHalf::give_up_record(Core &c, size_t i) {
     Flight &f = *flight_;
+    f.records[i].given_up = true;
+    const Record r = f.records[i];
     const bool sent = sent_ > r.start;
-    if (sent_ >= r.start)
+    if (sent_ >= r.start) {
         sent_ = std::max(sent_, r.end);
-    Stats &s = c.stats();
-    s.bytes_given_up += r.end - r.start;
-    s.messages_lost++;
-    if (c.config.report_given_up) {
-        if (f.reports.size() == kReportsMax)
-            f.reports.erase(f.reports.begin());
-        f.reports.push_back({r.start, r.end});
+        note_low(c);
     }
+    Stats &s = c.stats();
+    s.bytes_given_up += r.size;
+    s.messages_lost++;
+    c.report(
+        {Report::Kind::kGivenUp, r.start, r.size, 1, s.messages_sent - (f.records.size() - i)});
     // A part of it may be settled: the front never stands behind the message's start.
     settle(c, std::max(r.start, settled_), r.end);
     add_skip(c, {r.start, r.end, 1, 0, false, !sent});
@@ -341,7 +353,8 @@ void SendHalf::expire(Core &c, Time now) {
     Flight &f = *flight_;
     expire_queued(c, now);
     while (sent_ < written_ && !f.records.empty()) {
-        const Record r = f.records[find_record(sent_)];
+        const size_t i = find_record(sent_);
+        const Record r = f.records[i];
         if (r.deadline > now)
             break;
         if (c.config.on_loss == OnLoss::kClose) {
@@ -351,11 +364,12 @@ void SendHalf::expire(Core &c, Time now) {
             return;
         }
         if (c.config.messages) {
-            give_up_record(c, r);
+            give_up_record(c, i);
             continue;
         }
         const uint64_t from = sent_;
         sent_ = r.end;
+        note_low(c);
         give_up(c, from, r.end, now);
     }
     note_room(c);

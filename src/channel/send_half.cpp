@@ -2,6 +2,7 @@
 #include "channel/send_half.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace plait::channel {
 
@@ -73,6 +74,19 @@ void SendHalf::note_room(Core &c) {
     }
 }
 
+void SendHalf::note_low(Core &c) {
+    if (low_armed_ && queued() <= low_water_) {
+        low_armed_ = false;
+        c.tell(event::kQueueLow);
+    }
+}
+
+Status SendHalf::mark_ack_now(const Core &c) {
+    const Status s = may_send(c);
+    mark_next_ |= s == PLAIT_OK;
+    return s;
+}
+
 // There is something that the limit holds back: bytes, or a SKIP of bytes above it.
 bool SendHalf::blocked(const Core &c) const {
     if (!sending(c) || sent_ < limit_)
@@ -89,7 +103,7 @@ void SendHalf::note_blocked(Core &c) {
     c.want(control::kBlocked);
 }
 
-void SendHalf::add_record(Core &c, uint64_t start, Time now) {
+void SendHalf::add_record(Core &c, uint64_t start, uint64_t size, Time now) {
     if (!has_records(c))
         return;
     Time deadline = kNever;
@@ -105,14 +119,22 @@ void SendHalf::add_record(Core &c, uint64_t start, Time now) {
             return;
         }
     }
-    records.push_back({start, flight_->buffer.end(), deadline});
+    records.push_back({start, flight_->buffer.end(), deadline, static_cast<uint32_t>(size), false});
 }
 
 void SendHalf::taken(Core &c, uint64_t bytes, Time now) {
     const uint64_t start = written_;
     written_ = flight_->buffer.end();
     PLAIT_ASSERT(written_ <= base::kVarintMax);
-    add_record(c, start, now);
+    add_record(c, start, bytes, now);
+    if (std::exchange(mark_next_, false)) {
+        base::Ring<uint64_t> &marks = flight_->marks;
+        if (marks.size() == kMarksMax)
+            marks.back() = written_;
+        else
+            marks.push_back(written_);
+    }
+    low_armed_ |= queued() > low_water_;
     Stats &s = c.stats();
     s.bytes_sent += bytes;
     s.messages_sent += c.config.messages ? 1 : 0;
@@ -247,7 +269,28 @@ Status SendHalf::reset(Core &c, uint64_t code) {
     return PLAIT_OK;
 }
 
+// The direction ends before its time: what is neither acknowledged nor given up counts as not
+// delivered. Called once, before the state changes.
+void SendHalf::write_off(Core &c) {
+    if (settled_ == written_)
+        return;
+    const Flight &f = *flight_;
+    Stats &s = c.stats();
+    if (!c.config.messages)
+        s.bytes_undelivered += written_ - settled_ - f.settled.total();
+    for (size_t i = 0; c.config.messages && i < f.records.size(); i++) {
+        const Record &r = f.records[i];
+        if (r.given_up)
+            continue;
+        const bool acked = f.settled.covers(std::max(r.start, settled_), r.end);
+        (acked ? s.bytes_acked : s.bytes_undelivered) += r.size;
+        (acked ? s.messages_acked : s.messages_undelivered)++;
+    }
+    settled_ = written_;
+}
+
 void SendHalf::abort(Core &c, uint64_t code) {
+    write_off(c);
     set_state(SendState::kResetting);
     c.more().send_code = code;
     // Nothing at or above was ever sent: the offsets jumped over were not.
@@ -280,6 +323,7 @@ void SendHalf::on_accepted(Core &c, uint64_t limit, uint64_t max_message) {
     max_message_ = static_cast<uint32_t>(std::min(max_message, kMaxMessageMax));
     if (limit > limit_) {
         limit_ = limit;
+        c.window_changed();
         blocked_told_ = false;
         c.forget(control::kBlocked);
         note_skips(c);
@@ -306,14 +350,16 @@ void SendHalf::drop_flight(Core &c) {
     f.copies.release();
     f.attempts.release();
     f.doomed.release();
+    f.marks.release();
     f.doom_at = kNever;
     f.records.release();
     f.skips.clear();
 }
 
 void SendHalf::drop(Core &c) {
-    if (state_ == SendState::kOpen || state_ == SendState::kFinishing ||
-        state_ == SendState::kResetting)
+    if (state_ == SendState::kOpen || state_ == SendState::kFinishing)
+        write_off(c);
+    if (!ended())
         set_state(SendState::kReset);
     c.forget(control::kReset | control::kSkip | control::kBlocked | control::kCreditReturn);
     drop_flight(c);
@@ -323,16 +369,6 @@ void SendHalf::destroy(Core &c) {
     if (flight_)
         flight_->reserved = false;
     drop_flight(c);
-}
-
-size_t SendHalf::take_given_up(std::span<Range> out) {
-    if (!flight_)
-        return 0;
-    auto &r = flight_->reports;
-    const size_t n = std::min(out.size(), r.size());
-    std::copy_n(r.begin(), n, out.begin());
-    r.erase(r.begin(), r.begin() + static_cast<std::ptrdiff_t>(n));
-    return n;
 }
 
 // -- Credit ------------------------------------------------------------------------------
@@ -347,6 +383,7 @@ Status SendHalf::on_max_data(Core &c, const wire::MaxChannelDataFrame &f, Time n
     if (f.limit <= limit_)
         return PLAIT_OK;
     limit_ = f.limit;
+    c.window_changed();
     blocked_told_ = false;
     c.forget(control::kBlocked);
     if (!sending(c))
@@ -386,7 +423,7 @@ Time SendHalf::deadline(const Core &c) const {
         if (sent_ < written_)
             at = std::min(at, f.records[find_record(sent_)].deadline);
     }
-    const bool quiet = settled_ == written_ && f.skips.empty() && !f.reserved && f.reports.empty();
+    const bool quiet = settled_ == written_ && f.skips.empty() && !f.reserved;
     if (quiet || returnable(c))
         at = std::min(at, f.active + kIdle);
     return at;
@@ -417,7 +454,7 @@ void SendHalf::trim(Core &c) {
     if (!flight_)
         return;
     const Flight &f = *flight_;
-    if (settled_ == written_ && f.skips.empty() && !f.reserved && f.reports.empty())
+    if (settled_ == written_ && f.skips.empty() && !f.reserved)
         drop_flight(c);
 }
 

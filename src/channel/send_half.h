@@ -26,7 +26,8 @@ inline constexpr uint64_t kSendBufferAuto = 256u << 10;   // at least, when the 
 inline constexpr uint64_t kSendBufferAutoMax = 64u << 20; // at most
 inline constexpr size_t kReserveMax = 65536;
 inline constexpr size_t kRecordCost = 32; // of a message or a SKIP, in the send buffer's accounts
-inline constexpr size_t kReportsMax = 64; // messages given up and not asked for yet
+inline constexpr size_t kMarksMax = 64;   // "acknowledge now" at one time; then they run together
+inline constexpr uint32_t kNoLowWater = UINT32_MAX;
 
 class SendHalf {
   public:
@@ -51,6 +52,10 @@ class SendHalf {
     }
     bool has_repeats() const { return flight_ && !flight_->resend.empty(); }
     bool reserved() const { return flight_ && flight_->reserved; }
+    // Taken, and neither sent nor thrown away.
+    uint64_t queued() const {
+        return state_ == SendState::kOpen || state_ == SendState::kFinishing ? written_ - sent_ : 0;
+    }
     bool idle() const { return !flight_; }
     // Bytes that the send buffer would take now.
     uint64_t room(const Core &c) const {
@@ -66,7 +71,13 @@ class SendHalf {
     Status send_owned(Core &c, Bytes bytes, ReleaseFn fn, void *user, Time now);
     Status finish(Core &c);
     Status reset(Core &c, uint64_t code);
-    size_t take_given_up(std::span<Range> out);
+    // What is taken next is to be acknowledged at once.
+    Status mark_ack_now(const Core &c);
+    // kQueueLow when what waits falls to so many bytes; kNoLowWater: never.
+    void set_low_water(uint32_t bytes) {
+        low_water_ = bytes;
+        low_armed_ = queued() > bytes;
+    }
 
     // -- Packets -------------------------------------------------------------------------
     bool has_data(const Core &c, Time now) const;
@@ -112,6 +123,8 @@ class SendHalf {
     struct Record {
         uint64_t start, end;
         Time deadline;
+        uint32_t size; // of the message, without what frames it
+        bool given_up;
     };
     struct Skip {
         uint64_t start, end, messages;
@@ -131,7 +144,7 @@ class SendHalf {
         Time doom_at = kNever;
         base::Ring<Record> records;
         std::vector<Skip> skips;
-        std::vector<Range> reports; // messages given up
+        base::Ring<uint64_t> marks; // to be acknowledged at once: the end of each
         Time active{};
         MutBytes reservation;
         uint8_t reserved_header = 0, next_serial = 0;
@@ -147,10 +160,12 @@ class SendHalf {
     uint64_t cost() const;
     uint64_t buffer_limit(const Core &c) const;
     bool fits(const Core &c, uint64_t n) const;
-    void add_record(Core &c, uint64_t start, Time now);
+    void add_record(Core &c, uint64_t start, uint64_t size, Time now);
     void taken(Core &c, uint64_t bytes, Time now);
     Status owe_writable();
     void note_room(Core &c);
+    void note_low(Core &c);
+    void write_off(Core &c);
     bool blocked(const Core &c) const;
     void note_blocked(Core &c);
     void note_finished(Core &c);
@@ -170,7 +185,7 @@ class SendHalf {
     void lose_last_copy(Core &c, uint64_t start, uint64_t end, Time now);
     void queue_or_give_up(Core &c, uint64_t start, uint64_t end, Time now);
     void give_up(Core &c, uint64_t start, uint64_t end, Time now);
-    void give_up_record(Core &c, Record r);
+    void give_up_record(Core &c, size_t i);
     void add_skip(Core &c, Skip s);
     void note_skips(Core &c);
     void expire(Core &c, Time now);
@@ -182,11 +197,14 @@ class SendHalf {
     uint32_t first_limit_; // so much credit beyond `sent` is not given back
     uint32_t max_message_;
     uint32_t return_seq_ = 0;
+    uint32_t low_water_ = kNoLowWater;
     SendState state_;
     Fin fin_ = Fin::kNone;
     bool writable_owed_ = false;
     bool blocked_told_ = false; // for this limit
     bool return_open_ = false;  // the peer has not shown that it knows of the last return
+    bool mark_next_ = false;    // what is taken next is to be acknowledged at once
+    bool low_armed_ = false;    // more than low_water_ has waited since it was told
 };
 
 } // namespace plait::channel

@@ -22,11 +22,14 @@ inline constexpr EventSet kRefused = 1u << 3;   // the peer did not
 inline constexpr EventSet kPeerReset = 1u << 4; // the peer's direction ended at once
 inline constexpr EventSet kPeerStopped = 1u << 5; // the peer wants no more of ours
 inline constexpr EventSet kEnd = 1u << 6;         // all up to the peer's FIN is here or skipped
-inline constexpr EventSet kFinished = 1u << 7; // all of ours and our FIN acknowledged or given up
-inline constexpr EventSet kGivenUp = 1u << 8;  // something sent was given up: see Stats
-inline constexpr EventSet kGap = 1u << 9;      // something will not come (on loss: tell), or was
-                                               // dropped: see ReadInfo and Stats
-inline constexpr EventSet kClosed = 1u << 10;  // both directions ended; nothing follows
+inline constexpr EventSet kFinished = 1u << 7;  // all of ours and our FIN acknowledged or given up
+inline constexpr EventSet kGivenUp = 1u << 8;   // something sent was given up: see Stats
+inline constexpr EventSet kGap = 1u << 9;       // something will not come (on loss: tell), or was
+                                                // dropped: see ReadInfo and Stats
+inline constexpr EventSet kClosed = 1u << 10;   // both directions ended; nothing follows
+inline constexpr EventSet kQueueLow = 1u << 11; // what waits to be sent has fallen to low_water
+inline constexpr EventSet kWindow = 1u << 12;   // a window has changed (Config::window_events)
+inline constexpr EventSet kLingered = 1u << 13; // the time to deliver after closing is over
 } // namespace event
 
 // Control frames of a channel, in the low 9 bits. What write_control() gives out also carries, in
@@ -57,6 +60,7 @@ struct Segment {
     bool fin = false;
     bool start = false;          // a message begins at `offset`
     bool retransmission = false; // of bytes that were sent before
+    bool ack_now = false;        // the last byte of something marked so is in it
     // The bytes; part[1] is empty but where a chunk ends inside the segment.
     Bytes part[2];
     // So many bytes before part[0] may be overwritten while sealing, and must be put back.
@@ -76,22 +80,45 @@ struct ReadInfo {
     uint64_t code = 0; // with PLAIT_E_RESET and PLAIT_E_LOSS
 };
 
+// Something that did not arrive, one by one; for who asks for it (Config::reports).
+struct Report {
+    enum class Kind : uint8_t {
+        kGivenUp = 1, // of ours: a message, or bytes. It may have arrived
+        kGap = 2,     // of the peer's: will not come
+        kDropped = 3, // of the peer's: came, and was thrown away for newer ones
+    };
+    Kind kind{};
+    uint64_t offset = 0;   // where it began in its direction
+    uint64_t bytes = 0;    // given up, dropped: the application's; a gap: with what frames messages
+    uint64_t messages = 0; // 0 where only the bytes are known
+    uint64_t message = 0;  // given up: the how-manieth message that was sent, from 0
+    bool operator==(const Report &) const = default;
+};
+inline constexpr size_t kReportsMax = 64; // kept until they are asked for; then the oldest go
+
+// Of what was sent, all bytes and messages are those of the application, and when the direction has
+// ended   sent = acked + given_up (lost) + undelivered.
 struct Stats {
     uint64_t bytes_sent = 0;   // taken from the application
-    uint64_t bytes_acked = 0;  // of these, in the peer's engine
+    uint64_t bytes_acked = 0;  // of these, in the peer's engine; of messages, once all before are
+                               // settled
     uint64_t bytes_resent = 0; // sent again
     uint64_t bytes_given_up = 0;
-    uint64_t bytes_received = 0;  // each counted once
-    uint64_t bytes_read = 0;      // taken by the application
-    uint64_t bytes_duplicate = 0; // received again, or too late
-    uint64_t bytes_dropped = 0;   // by drop-oldest
-    uint64_t bytes_missing = 0;   // in the gaps
-    uint64_t bytes_discarded = 0; // received, and thrown away by RESET, STOP or SKIP
+    uint64_t bytes_undelivered = 0; // thrown away at the end: reset, stopped, cut off
+    uint64_t bytes_received = 0;    // each counted once
+    uint64_t bytes_read = 0;        // taken by the application
+    uint64_t bytes_duplicate = 0;   // received again, or too late
+    uint64_t bytes_dropped = 0;     // by drop-oldest
+    uint64_t bytes_missing = 0;     // in the gaps
+    uint64_t bytes_discarded = 0;   // received, and thrown away by RESET, STOP or SKIP
     uint64_t messages_sent = 0, messages_received = 0, messages_read = 0;
-    uint64_t messages_lost = 0;    // sent, and given up
+    uint64_t messages_acked = 0;
+    uint64_t messages_lost = 0; // sent, and given up
+    uint64_t messages_undelivered = 0;
     uint64_t messages_missing = 0; // in the gaps
     uint64_t messages_dropped = 0;
     uint64_t gaps = 0;
+    uint64_t reports_missed = 0; // fell out of the queue before they were asked for
 };
 
 // A life in three parts: whether the channel is agreed, and how each direction stands.

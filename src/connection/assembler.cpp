@@ -94,6 +94,7 @@ void Assembler::park_from(size_t first) {
         if (d.local)
             p.local = *d.local;
         p.segment = d.segment;
+        p.flags = d.flags;
         endpoint_->parked.push_back(std::move(p));
     }
 }
@@ -106,6 +107,7 @@ bool Assembler::unpark(EndpointIndex index, link::Endpoint &endpoint) {
         d.data = p.bytes.data();
         d.len = static_cast<uint32_t>(p.bytes.size());
         d.segment = p.segment;
+        d.flags = p.flags;
         d.peer = &p.peer;
         d.local = p.has_local ? &p.local : nullptr;
         if (sink_->send(index, {&d, 1}) == 0)

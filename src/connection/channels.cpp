@@ -195,12 +195,22 @@ void Connection::harvest(ChannelEntry &e, Time now) {
             raise_channel(e, PLAIT_EVENT_CHANNEL_ACCEPTED);
         if (events & ev::kWritable)
             raise_channel(e, PLAIT_EVENT_WRITABLE);
-        if (events & (ev::kReadable | ev::kEnd | ev::kPeerReset | ev::kGap))
+        if (events & (ev::kReadable | ev::kEnd | ev::kPeerReset))
             raise_channel(e, PLAIT_EVENT_READABLE);
+        if (events & ev::kGap)
+            raise_channel(e, PLAIT_EVENT_GAP);
+        if (events & ev::kGivenUp)
+            raise_channel(e, PLAIT_EVENT_GIVEN_UP);
+        if (events & ev::kQueueLow)
+            raise_channel(e, PLAIT_EVENT_QUEUE_LOW);
+        if (events & ev::kWindow)
+            raise_channel(e, PLAIT_EVENT_WINDOW_CHANGED);
         if (events & ev::kFinished)
             raise_channel(e, PLAIT_EVENT_FINISHED);
         if (events & ev::kPeerStopped)
             raise_channel(e, PLAIT_EVENT_STOPPED);
+        if (events & ev::kLingered)
+            end_channel(e, e.undelivered() ? PLAIT_E_TIMEOUT : PLAIT_OK, e.send_code());
         if (events & ev::kClosed)
             end_channel(e, e.end_status(), e.end_code());
     }
@@ -230,6 +240,16 @@ void Connection::end_channel(ChannelEntry &e, Status why, uint64_t code) {
     if (e.code == 0)
         e.code = code;
     raise_channel(e, PLAIT_EVENT_CHANNEL_CLOSED);
+}
+
+// The application lets go of it: what was taken is delivered until `linger_until` at most.
+void Connection::close_channel(ChannelEntry &e, Time linger_until, uint64_t code, Time now) {
+    if (linger_until != kNever)
+        e.linger(linger_until, code);
+    // A reservation is open: its commit finishes (after_commit).
+    e.finish(now);
+    e.stop(0);
+    after_channel_call(e, now);
 }
 
 // Nothing of it is on its way any more: the number is history, the peer may open another.

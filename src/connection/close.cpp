@@ -38,6 +38,7 @@ void Connection::end_children(Status why) {
     for_each_channel([&](uint32_t slot) {
         ChannelEntry &e = services_.channels[slot];
         order_.remove(e);
+        e.cut_off();
         end_channel(e, told, ending_.code);
     });
     for (size_t i = 0; i < link_count_; i++) {

@@ -162,6 +162,8 @@ void Connection::after_commit(ChannelEntry &e, Time now) {
         s.closed_raised = false;
         raise_channel(e, PLAIT_EVENT_CHANNEL_CLOSED);
     }
+    if (s.released)
+        e.finish(now); // closed meanwhile
     after_channel_call(e, now);
 }
 

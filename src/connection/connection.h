@@ -130,6 +130,7 @@ class Connection {
     // After any call on a channel: its events, its place in the send order.
     void after_channel_call(ChannelEntry &entry, Time now);
     void after_commit(ChannelEntry &entry, Time now);
+    void close_channel(ChannelEntry &entry, Time linger_until, uint64_t code, Time now);
 
     // Frees the channel's slot if both sides of it are done: protocol and application.
     void release_channel(ChannelEntry &entry);

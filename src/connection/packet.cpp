@@ -105,6 +105,8 @@ bool PacketBuilder::add_data(Time now) {
     link_.payload_sent += s.length;
     if (c_.services_.tracer.on(PLAIT_TRACE_DATA))
         trace_data(s);
+    if (s.ack_now)
+        ask_ack_now();
     return true;
 }
 

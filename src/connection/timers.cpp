@@ -70,9 +70,10 @@ void Connection::on_timer(Time now) {
             if (!services_.channels.live(slot))
                 continue;
             ChannelEntry &e = services_.channels[slot];
-            if (e.deadline() <= now)
-                e.on_timer(now);
+            const Status s = e.deadline() <= now ? e.on_timer(now) : PLAIT_OK;
             harvest(e, now);
+            if (s != PLAIT_OK)
+                return close_for_error(s, now);
         }
     }
     touch();

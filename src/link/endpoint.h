@@ -38,7 +38,7 @@ struct EndpointCounters {
 struct ParkedDatagram {
     std::vector<uint8_t> bytes;
     plait_addr peer{}, local{};
-    uint16_t segment = 0;
+    uint16_t segment = 0, flags = 0;
     bool has_local = false;
 };
 

@@ -85,7 +85,7 @@ Status Node::commit(uint64_t channel, size_t n, Time now) {
     const bool ended = (*e)->events.closed_raised;
     const Status s = (*e)->commit(ended ? 0 : n, now);
     core_->connection_of(**e).after_commit(**e, now);
-    return ended && s == PLAIT_OK ? PLAIT_E_CLOSED : s;
+    return ended && s != PLAIT_E_STATE ? PLAIT_E_CLOSED : s;
 }
 
 Status Node::send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user,
@@ -125,7 +125,7 @@ Status Node::stop_channel(uint64_t channel, uint64_t code, Time now) {
     return s;
 }
 
-Status Node::close_channel(uint64_t channel, Time now) {
+Status Node::close_channel(uint64_t channel, Time now, Duration linger, uint64_t code) {
     Core &c = *core_;
     const auto found = c.channel(channel);
     if (!found.ok())
@@ -138,13 +138,30 @@ Status Node::close_channel(uint64_t channel, Time now) {
     if (e.requested && !e.events.closed_raised) {
         conn.refuse_channel(e, 0, now);
     } else if (!e.events.closed_raised) {
-        e.finish(now);
-        e.stop(0);
-        conn.after_channel_call(e, now);
+        conn.close_channel(e, linger.us < 0 ? kNever : now + linger, code, now);
     } else {
         conn.release_channel(e);
     }
     return PLAIT_OK;
+}
+
+Status Node::ack_now(uint64_t channel) {
+    const auto e = core_->open_channel(channel);
+    return e.ok() ? (*e)->mark_ack_now() : e.status();
+}
+
+Status Node::set_low_water(uint64_t channel, uint32_t bytes) {
+    const auto e = core_->open_channel(channel);
+    if (e.ok())
+        (*e)->set_low_water(bytes);
+    return e.status();
+}
+
+Result<size_t> Node::take_reports(uint64_t channel, std::span<channel::Report> out) {
+    const auto e = core_->channel(channel);
+    if (!e.ok())
+        return Error{e.status()};
+    return (*e)->take_reports(out);
 }
 
 // What has arrived can be read after the end, too.

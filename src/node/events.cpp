@@ -12,10 +12,11 @@ namespace {
 // In which order the events of one object come; the closing one last.
 constexpr uint32_t kConnectionOrder[] = {PLAIT_EVENT_CONNECTION_REQUEST, PLAIT_EVENT_CONNECTED,
                                          PLAIT_EVENT_DORMANT, PLAIT_EVENT_CLOSED};
-constexpr uint32_t kChannelOrder[] = {PLAIT_EVENT_CHANNEL_REQUEST, PLAIT_EVENT_CHANNEL_ACCEPTED,
-                                      PLAIT_EVENT_WRITABLE,        PLAIT_EVENT_READABLE,
-                                      PLAIT_EVENT_FINISHED,        PLAIT_EVENT_STOPPED,
-                                      PLAIT_EVENT_CHANNEL_CLOSED};
+constexpr uint32_t kChannelOrder[] = {
+    PLAIT_EVENT_CHANNEL_REQUEST, PLAIT_EVENT_CHANNEL_ACCEPTED, PLAIT_EVENT_WRITABLE,
+    PLAIT_EVENT_QUEUE_LOW,       PLAIT_EVENT_WINDOW_CHANGED,   PLAIT_EVENT_GAP,
+    PLAIT_EVENT_READABLE,        PLAIT_EVENT_GIVEN_UP,         PLAIT_EVENT_FINISHED,
+    PLAIT_EVENT_STOPPED,         PLAIT_EVENT_CHANNEL_CLOSED};
 constexpr uint32_t kLinkOrder[] = {PLAIT_EVENT_LINK_STATE, PLAIT_EVENT_LINK_CLOSED};
 constexpr uint32_t kEndpointOrder[] = {PLAIT_EVENT_ENDPOINT_OPENED, PLAIT_EVENT_ENDPOINT_STATE,
                                        PLAIT_EVENT_ENDPOINT_OUTPUT, PLAIT_EVENT_ENDPOINT_CLOSED};
@@ -49,9 +50,23 @@ void fill_channel(const ChannelEntry &e, uint32_t type, plait_event &out) {
     case PLAIT_EVENT_WRITABLE: out.a = e.room(); break;
     case PLAIT_EVENT_FINISHED: out.a = e.stats().bytes_sent; break;
     case PLAIT_EVENT_STOPPED: out.a = e.end_code(); break;
+    case PLAIT_EVENT_GIVEN_UP:
+        out.a = e.stats().messages_lost;
+        out.b = e.stats().bytes_given_up;
+        break;
+    case PLAIT_EVENT_GAP:
+        out.a = e.stats().messages_missing + e.stats().messages_dropped;
+        out.b = e.stats().bytes_missing + e.stats().bytes_dropped;
+        break;
+    case PLAIT_EVENT_QUEUE_LOW: out.a = e.queued(); break;
+    case PLAIT_EVENT_WINDOW_CHANGED:
+        out.a = e.send_limit() - std::min(e.sent(), e.send_limit());
+        out.b = e.window();
+        break;
     case PLAIT_EVENT_CHANNEL_CLOSED:
         out.status = e.status;
         out.a = e.code;
+        out.b = e.undelivered();
         break;
     default: break;
     }

@@ -130,7 +130,13 @@ class Node {
     Status reset_channel(uint64_t channel, uint64_t code, Time now);
     Status stop_channel(uint64_t channel, uint64_t code, Time now);
     // Ends both directions once everything sent is delivered (or, ended already, releases it).
-    Status close_channel(uint64_t channel, Time now);
+    // after `linger` at the latest, with what is left thrown away and a RESET of `code`; negative:
+    // however long it takes.
+    Status close_channel(uint64_t channel, Time now, Duration linger = Duration{-1},
+                         uint64_t code = 0);
+    Status ack_now(uint64_t channel);
+    Status set_low_water(uint64_t channel, uint32_t bytes);
+    Result<size_t> take_reports(uint64_t channel, std::span<channel::Report> out);
     Result<size_t> read(uint64_t channel, MutBytes to, channel::ReadInfo *info, Time now);
     Result<size_t> peek(uint64_t channel, std::span<Bytes> slices, channel::ReadInfo *info);
     Status consume(uint64_t channel, size_t n, Time now);

@@ -127,9 +127,35 @@ void FlowEnd::on_event(const plait_event &e, Time) {
         closed_code = e.a;
         if (const auto info = node->engine().channel_info(channel); info.ok())
             stats = info->stats;
+        account(e);
         break;
+    case PLAIT_EVENT_GIVEN_UP:
+    case PLAIT_EVENT_GAP:
+        if (flow->plan().config.reliable() && !flow->plan().config.drop_oldest)
+            w.fail("%s: a loss on a channel that resends always", flow->label().c_str());
+        break;
+    case PLAIT_EVENT_QUEUE_LOW:
+    case PLAIT_EVENT_WINDOW_CHANGED: break;
     default: w.fail("%s: event %u of a channel", flow->label().c_str(), e.type);
     }
+}
+
+// After any end what was taken was delivered, or is told not to have been.
+void FlowEnd::account(const plait_event &closed_event) const {
+    World &w = flow->world();
+    const auto info = node->engine().channel_info(channel);
+    if (!info.ok())
+        return; // it had let go of the handle before
+    const channel::Stats &s = info->stats;
+    const uint64_t told = s.bytes_acked + s.bytes_given_up + s.bytes_undelivered;
+    if (s.bytes_sent != told || closed_event.b != s.bytes_sent - s.bytes_acked)
+        w.fail("%s: %" PRIu64 " bytes taken, %" PRIu64 " accounted for, %" PRIu64 " told missing",
+               flow->label().c_str(), s.bytes_sent, told, closed_event.b);
+    if (s.messages_sent != s.messages_acked + s.messages_lost + s.messages_undelivered)
+        w.fail("%s: messages are not accounted for", flow->label().c_str());
+    if (finished && flow->plan().config.reliable() && closed_event.b != 0)
+        w.fail("%s: finished, and %" PRIu64 " bytes missing", flow->label().c_str(),
+               closed_event.b);
 }
 
 // -- sending

@@ -93,6 +93,7 @@ struct FlowEnd {
     void check(const channel::ReadInfo &info, Bytes in);
     void at_read_status(Status s, const channel::ReadInfo &info);
     void maybe_stall();
+    void account(const plait_event &closed_event) const;
     uint64_t key(bool from_opener) const;
     FlowEnd &other() const;
 };

@@ -11,7 +11,7 @@ namespace {
 
 void test_at_most_n_resends_n_times_then_skips(void **) {
     Config c = telemetry(2);
-    c.report_given_up = true;
+    c.reports = true;
     Pair p(c);
     assert_true(send(*p.a, "value").ok());
     for (int i = 0; i < 3; i++) {
@@ -21,8 +21,10 @@ void test_at_most_n_resends_n_times_then_skips(void **) {
     }
     assert_false(p.a->has_data(kStart));
     assert_true(p.a->take_events() & event::kGivenUp);
-    Range given_up[4];
-    assert_true(p.a->take_given_up(given_up) == 1 && given_up[0] == (Range{0, 6}));
+    Report reports[4];
+    assert_true(p.a->take_reports(reports) == 1);
+    assert_true(reports[0] == (Report{Report::Kind::kGivenUp, 0, 5, 1, 0}));
+    assert_true(p.a->take_reports(reports) == 0);
     assert_true(p.a->pending_control() == control::kSkip);
     assert_true(p.carry_control(p.a, p.z, kStart) == control::kSkip);
     assert_true(p.z->take_events() & event::kGap);
