@@ -5,11 +5,12 @@
  *  node's whole work goes on. They can be mixed with the rest of the interface: events that happen
  *  meanwhile are kept for the next plait_node_wait or dispatch (4,096 at most, then the oldest go),
  *  except those of which the call itself tells: CONNECTED, CONNECTION_REQUEST, CHANNEL_REQUEST,
- *  FINISHED of what it was asked for.
+ *  FINISHED and CHANNEL_CLOSED of what it was asked for.
  *
  *  They work in mode 1, and from other threads than the loop's in mode 3 and 4 (plait/node.h); the
- *  two ..._accept_wait not in mode 3, where the callback gets the requests: PLAIT_E_STATE. In mode
- *  5 and inside callbacks there is nobody to wait for: PLAIT_E_STATE, PLAIT_E_IN_CALLBACK.
+ *  two ..._accept_wait and plait_channel_close_wait not in mode 3, where the callback gets the
+ *  events that they wait for: PLAIT_E_STATE. In mode 5 and inside callbacks there is nobody to wait
+ *  for: PLAIT_E_STATE, PLAIT_E_IN_CALLBACK.
  *
  *  timeout_ms everywhere: milliseconds; 0: don't wait; negative: no limit.
  */
@@ -69,6 +70,16 @@ PLAIT_API plait_status plait_channel_read_wait(plait_node *node, plait_channel c
  *  [any-thread] [not-in-callback]  Since 0.1. */
 PLAIT_API plait_status plait_channel_finish_wait(plait_node *node, plait_channel channel,
                                                  int timeout_ms);
+
+/** plait_channel_close_linger with the timeout as its time, and waits for CHANNEL_CLOSED. The handle
+ *  is closed in any case, also where it fails. timeout_ms: at most 1,000 s; negative is that, too.
+ *  undelivered: [out] or NULL: bytes that were taken from this side and not delivered.
+ *    PLAIT_OK       all was delivered, or had been given up before
+ *    PLAIT_E_TIMEOUT  not in time; what was left is thrown away
+ *    PLAIT_E_RESET, PLAIT_E_LOSS, PLAIT_E_REFUSED, …  the status of its CHANNEL_CLOSED
+ *  [any-thread] [not-in-callback]  Since 0.1. */
+PLAIT_API plait_status plait_channel_close_wait(plait_node *node, plait_channel channel,
+                                                int timeout_ms, uint64_t *undelivered);
 
 #ifdef __cplusplus
 }

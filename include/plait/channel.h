@@ -15,6 +15,13 @@
  *      PLAIT_CHANNEL_DATAGRAM   whole messages, each sent once, as it comes: like UDP
  *      PLAIT_CHANNEL_SEQUENCED  whole messages, each sent once, never an older after a newer
  *
+ *  and eight kinds of message channels by what they promise: resent until they arrive, or sent
+ *  once; in order, or as they come; and, with _CLOSE, ended with PLAIT_E_LOSS as soon as something
+ *  is lost for good, so that what was read is always without a gap:
+ *
+ *      PLAIT_CHANNEL_RESEND_ORDERED[_CLOSE]    PLAIT_CHANNEL_RESEND_UNORDERED[_CLOSE]
+ *      PLAIT_CHANNEL_ONCE_ORDERED[_CLOSE]      PLAIT_CHANNEL_ONCE_UNORDERED[_CLOSE]
+ *
  *      plait_channel_config cfg = PLAIT_CHANNEL_STREAM;
  *      plait_channel_open(node, connection, "file", &cfg, &channel);
  *
@@ -28,6 +35,11 @@
  *
  *  RECEIVING.  READABLE tells; plait_channel_read copies out, plait_channel_peek shows in place.
  *  Reading makes room: a channel that is not read stops its sender and nobody else.
+ *
+ *  LOSS.  Each byte taken from the application is acknowledged by the peer's library, or given up
+ *  as the configuration has it, or thrown away by an end (reset, stop, linger, the connection's);
+ *  CHANNEL_CLOSED tells how many were not delivered. Losses before that are told as sums by
+ *  GIVEN_UP (ours) and GAP (the peer's); with PLAIT_TELL_REPORTS each by itself.
  */
 #ifndef PLAIT_CHANNEL_H
 #define PLAIT_CHANNEL_H
@@ -49,7 +61,7 @@ enum {
 /** What follows when something was given up. */
 enum {
     PLAIT_ON_LOSS_SKIP = 0, /**< the receiver goes on behind it */
-    PLAIT_ON_LOSS_TELL = 1, /**< the same, and READABLE tells it (messages_missing in the stats) */
+    PLAIT_ON_LOSS_TELL = 1, /**< the same, and GAP tells it */
     PLAIT_ON_LOSS_CLOSE = 2 /**< the channel ends with PLAIT_E_LOSS */
 };
 
@@ -64,6 +76,12 @@ enum {
 enum {
     PLAIT_POLICY_DEFAULT = 0,  /**< as AGGREGATE */
     PLAIT_POLICY_AGGREGATE = 1 /**< all of them, each byte on the link where it will arrive first */
+};
+
+/** What a channel tells beyond the usual: bits of plait_channel_config.tell. */
+enum {
+    PLAIT_TELL_REPORTS = 1, /**< a report for each loss and gap: plait_channel_take_reports */
+    PLAIT_TELL_WINDOWS = 2  /**< events WINDOW_CHANGED */
 };
 
 /** The state of a channel. */
@@ -90,34 +108,55 @@ typedef struct plait_channel_config {
     uint8_t weight_log2;      /**< 0 to 15: share inside the class, as a power of two */
     uint8_t link_policy;      /**< PLAIT_POLICY_* */
     uint8_t cipher;           /**< PLAIT_CIPHER_*; the opener's choice */
-    uint8_t reserved[2];      /**< 0 */
+    uint8_t tell;             /**< PLAIT_TELL_* */
+    uint8_t reserved;         /**< 0 */
     uint32_t max_message;     /**< bytes of the largest message that this side takes; default
                                    16 MiB */
     uint32_t resend_limit;    /**< PLAIT_RESEND_AT_MOST: how often */
-    uint64_t deadline_us;     /**< PLAIT_RESEND_UNTIL_DEADLINE: microseconds, at most an hour */
+    uint64_t deadline_us;     /**< PLAIT_RESEND_UNTIL_DEADLINE: microseconds, at most 1,000 s */
     uint64_t reorder_wait_us; /**< ordered, never resent: how long a gap may delay a later message;
-                                   at most an hour. 0: not at all */
+                                   at most 1,000 s. 0: not at all */
     uint64_t window;          /**< bytes that the peer may send ahead of reading, at first, 4 KiB to
-                                   4 GiB; default 64 KiB. It grows with the line's speed */
+                                   1 GiB; default 64 KiB. It grows with the line's speed */
     uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed
                                    asks for */
     uint64_t token;           /**< comes back in this channel's events */
 } plait_channel_config;
 
-#define PLAIT_CHANNEL_CONFIG_OF(resend, messages, unordered)                                     \
+#define PLAIT_CHANNEL_CONFIG_OF(resend, on_loss, messages, unordered)                            \
     {(uint32_t)sizeof(plait_channel_config),                                                     \
-     resend, 0, messages, unordered, 0, 0, 0, 0, 0, 0, {0, 0}, 0, 0, 0, 0, 0, 0, 0}
-#define PLAIT_CHANNEL_STREAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 0)
-#define PLAIT_CHANNEL_MESSAGES PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 1, 0)
-#define PLAIT_CHANNEL_DATAGRAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, 1, 1)
-#define PLAIT_CHANNEL_SEQUENCED PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, 1, 0)
+     resend, on_loss, messages, unordered, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define PLAIT_CHANNEL_STREAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 0, 0)
+#define PLAIT_CHANNEL_MESSAGES PLAIT_CHANNEL_RESEND_ORDERED
+#define PLAIT_CHANNEL_DATAGRAM PLAIT_CHANNEL_ONCE_UNORDERED
+#define PLAIT_CHANNEL_SEQUENCED PLAIT_CHANNEL_ONCE_ORDERED
+#define PLAIT_CHANNEL_RESEND_ORDERED_CLOSE \
+    PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, PLAIT_ON_LOSS_CLOSE, 1, 0)
+#define PLAIT_CHANNEL_RESEND_ORDERED PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 1, 0)
+#define PLAIT_CHANNEL_RESEND_UNORDERED_CLOSE \
+    PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, PLAIT_ON_LOSS_CLOSE, 1, 1)
+#define PLAIT_CHANNEL_RESEND_UNORDERED PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 1, 1)
+#define PLAIT_CHANNEL_ONCE_ORDERED_CLOSE \
+    PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, PLAIT_ON_LOSS_CLOSE, 1, 0)
+#define PLAIT_CHANNEL_ONCE_ORDERED PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, 0, 1, 0)
+#define PLAIT_CHANNEL_ONCE_UNORDERED_CLOSE \
+    PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, PLAIT_ON_LOSS_CLOSE, 1, 1)
+#define PLAIT_CHANNEL_ONCE_UNORDERED PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_NEVER, 0, 1, 1)
 
 /** The kinds as numbers, for plait_channel_config_init. */
 enum {
     PLAIT_PRESET_STREAM = 1,
     PLAIT_PRESET_MESSAGES = 2,
     PLAIT_PRESET_DATAGRAM = 3,
-    PLAIT_PRESET_SEQUENCED = 4
+    PLAIT_PRESET_SEQUENCED = 4,
+    PLAIT_PRESET_RESEND_ORDERED_CLOSE = 5,
+    PLAIT_PRESET_RESEND_ORDERED = 6,
+    PLAIT_PRESET_RESEND_UNORDERED_CLOSE = 7,
+    PLAIT_PRESET_RESEND_UNORDERED = 8,
+    PLAIT_PRESET_ONCE_ORDERED_CLOSE = 9,
+    PLAIT_PRESET_ONCE_ORDERED = 10,
+    PLAIT_PRESET_ONCE_UNORDERED_CLOSE = 11,
+    PLAIT_PRESET_ONCE_UNORDERED = 12
 };
 
 /** Makes a configuration of a kind. size: sizeof(plait_channel_config).  preset: PLAIT_PRESET_*.
@@ -255,6 +294,31 @@ PLAIT_API plait_status plait_channel_stop(plait_node *node, plait_channel channe
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_channel_close(plait_node *node, plait_channel channel);
 
+/** As plait_channel_close, but waits for delivery no longer than linger_us; then what is left is
+ *  thrown away, the peer reads PLAIT_E_RESET, and CHANNEL_CLOSED comes at that moment, whether the
+ *  peer can be reached or not: PLAIT_E_TIMEOUT, with the bytes that were not delivered in b, or
+ *  PLAIT_OK if all were.
+ *  linger_us: microseconds, at most 1,000 s; 0: none.  code: the application's own, below 2^32; for
+ *  the peer, if it comes to that.
+ *    PLAIT_E_INVALID  linger_us or the code is too large
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_close_linger(plait_node *node, plait_channel channel,
+                                                  uint64_t linger_us, uint64_t code);
+
+/** Marks what is taken next on this channel, in whichever way: the peer acknowledges the packet
+ *  with its last byte at once instead of some milliseconds later. For the message after which
+ *  nothing follows and whose arrival matters.
+ *    PLAIT_E_STATE, PLAIT_E_RESET, PLAIT_E_RESERVED  as plait_channel_send
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_ack_now(plait_node *node, plait_channel channel);
+
+/** Sets a mark: QUEUE_LOW comes each time that what waits to be sent (send_waiting in the
+ *  statistics) falls to so many bytes after it was more. For senders that keep the queue short, so
+ *  that what they send is fresh.  bytes: UINT32_MAX: no mark, as at first.
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_set_low_water(plait_node *node, plait_channel channel,
+                                                   uint32_t bytes);
+
 /** Reads by copying: in a stream what is there, in a message channel one whole message.
  *  buf: [out] room for cap bytes, cap at least 1.  got: [out] bytes read; 0 only for an empty
  *  message.
@@ -266,6 +330,56 @@ PLAIT_API plait_status plait_channel_close(plait_node *node, plait_channel chann
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_channel_read(plait_node *node, plait_channel channel, void *buf,
                                           size_t cap, size_t *got);
+
+/** What is to be known of a piece that was, or can be, read. */
+typedef struct plait_read_info {
+    uint32_t struct_size;      /**< [in] sizeof(plait_read_info) */
+    uint32_t reserved;         /**< 0 */
+    uint64_t size;             /**< bytes read; of the message also with PLAIT_E_BUFFER */
+    uint64_t offset;           /**< where it begins in the peer's direction: in an unordered stream
+                                    this tells where the bytes belong */
+    uint64_t missing_bytes;    /**< before this, since the last read: what will not come, with the
+                                    frames of messages */
+    uint64_t missing_messages; /**< the same, as far as it is known */
+    uint64_t dropped_bytes;    /**< dropped for newer ones since the last read (drop_oldest) */
+    uint64_t dropped_messages;
+    uint64_t code;             /**< with PLAIT_E_RESET: the code */
+} plait_read_info;
+
+/** As plait_channel_read, and tells where the piece belongs and what is missing before it (also
+ *  with PLAIT_E_END: before the end).
+ *  buf: with cap 0 it may be NULL, and got too: nothing is taken, out tells of what comes next.
+ *  out: [in,out] struct_size is set by the caller.
+ *    Statuses as plait_channel_read.
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_read_info(plait_node *node, plait_channel channel, void *buf,
+                                               size_t cap, size_t *got, plait_read_info *out);
+
+/** What a report tells. */
+enum {
+    PLAIT_REPORT_GIVEN_UP = 1, /**< of ours: a message, in a stream bytes. It may have arrived */
+    PLAIT_REPORT_GAP = 2,      /**< of the peer's: will not come */
+    PLAIT_REPORT_DROPPED = 3   /**< of the peer's: came and was dropped (drop_oldest); one report
+                                    for what was dropped between two reads */
+};
+
+/** One loss, with PLAIT_TELL_REPORTS. */
+typedef struct plait_channel_report {
+    uint32_t kind;     /**< PLAIT_REPORT_* */
+    uint32_t reserved; /**< 0 */
+    uint64_t offset;   /**< where it began in its direction */
+    uint64_t bytes;    /**< how many; of a gap with the frames of messages */
+    uint64_t messages; /**< how many, 0 where only the bytes are known */
+    uint64_t message;  /**< given up: which one, counting from 0 what was sent on this channel */
+} plait_channel_report;
+
+/** Takes the reports that wait, the oldest first. At most 64 are kept; what fell out is counted in
+ *  the statistics (reports_missed). Works after the channel's end, too.
+ *  out: [out] room for cap reports.  got: [out] how many; 0: none.
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_take_reports(plait_node *node, plait_channel channel,
+                                                  plait_channel_report *out, size_t cap,
+                                                  size_t *got);
 
 /** Shows what can be read, in place and in order: in a stream up to cap pieces, in a message
  *  channel the pieces of the next message. The memory is the library's and valid until
@@ -309,7 +423,8 @@ typedef struct plait_channel_stats {
     plait_connection connection; /**< whose it is */
     uint64_t number;             /**< on the wire, the same on both sides */
     uint64_t bytes_sent;         /**< taken from the application */
-    uint64_t bytes_acked;        /**< of these, in the peer's library */
+    uint64_t bytes_acked;        /**< of these, in the peer's library; of messages once all before
+                                      are acknowledged or given up */
     uint64_t bytes_resent;       /**< sent again */
     uint64_t bytes_received;     /**< each counted once */
     uint64_t bytes_read;         /**< taken by the application */
@@ -322,6 +437,18 @@ typedef struct plait_channel_stats {
     uint64_t receive_queue;      /**< bytes received and not read */
     uint64_t send_limit;         /**< offset up to which the peer allows to send */
     uint64_t receive_limit;      /**< offset up to which this side allows */
+    uint64_t bytes_lost;         /**< sent, and given up */
+    uint64_t bytes_undelivered;  /**< thrown away by the end. When this side's sending has ended,
+                                      bytes_sent = bytes_acked + bytes_lost + bytes_undelivered, and
+                                      the same holds for messages */
+    uint64_t bytes_missing;      /**< of the peer's, that will not come */
+    uint64_t bytes_dropped;      /**< received, and dropped for newer ones */
+    uint64_t messages_acked;     /**< in the peer's library */
+    uint64_t messages_undelivered;
+    uint64_t send_waiting;       /**< bytes taken and not sent yet */
+    uint64_t receive_window;     /**< bytes that the peer may send ahead of reading */
+    uint64_t reports;            /**< that wait for plait_channel_take_reports */
+    uint64_t reports_missed;     /**< that fell out before */
 } plait_channel_stats;
 
 /** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since

@@ -213,3 +213,39 @@ plait_status plait_channel_finish_wait(plait_node *node, plait_channel channel, 
         return PLAIT_E_AGAIN;
     });
 }
+
+plait_status plait_channel_close_wait(plait_node *node, plait_channel channel, int timeout_ms,
+                                      uint64_t *undelivered) {
+    const char *const function = __func__;
+    const Duration linger =
+        timeout_ms < 0 ? channel::kWaitMax : std::min(base::millis(timeout_ms), channel::kWaitMax);
+    bool begun = false;
+    // The linger is what ends the waiting: CHANNEL_CLOSED comes then at the latest.
+    return wait_for(function, node, -1, [&](runtime::Worker &worker) -> Status {
+        if (const Status refused = refuse_callbacks(function, worker); refused != PLAIT_OK)
+            return refused;
+        node::Node &engine = worker.node();
+        const auto info = engine.channel_info(channel);
+        const bool was_begun = std::exchange(begun, true);
+        if (!was_begun)
+            if (const Status status =
+                    engine.close_channel(channel, runtime::monotonic_now(), linger);
+                status != PLAIT_OK)
+                return status;
+        plait_event closed{};
+        const auto wanted = [channel](const plait_event &e) {
+            return e.type == PLAIT_EVENT_CHANNEL_CLOSED && e.channel == channel;
+        };
+        if (worker.take_event(wanted, closed)) {
+            if (undelivered != nullptr)
+                *undelivered = closed.b;
+            return closed.status;
+        }
+        if (was_begun || !info->closed)
+            return info.ok() ? PLAIT_E_AGAIN : info.status();
+        // Its event was read before.
+        if (undelivered != nullptr)
+            *undelivered = info->stats.bytes_sent - info->stats.bytes_acked;
+        return info->status;
+    });
+}

@@ -110,6 +110,22 @@ template <class T> void write_struct(const T &from, T *to) {
     std::memcpy(bytes, &size, sizeof size);
 }
 
+// A getter: fill(Call &, T &) makes the values that `out` is given as much of as it has room for.
+template <class T, class F>
+plait_status get_struct(const char *function, plait_node *node, T *out, F &&fill) noexcept {
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr)
+            return null_argument(function, "out");
+        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
+            return status;
+        T values{};
+        const Status status = fill(call, values);
+        if (status == PLAIT_OK)
+            write_struct(values, out);
+        return status;
+    });
+}
+
 // An init function: `defaults` into a structure that the caller knows with `size` bytes.
 template <class T>
 plait_status init_struct(const char *function, T *config, size_t size, const T &defaults) noexcept {

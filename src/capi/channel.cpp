@@ -12,15 +12,19 @@ namespace plait::capi {
 
 namespace {
 
-bool is_flag(uint8_t value) { return value <= 1; }
+bool is_flag(uint8_t value) {
+    return value <= 1;
+}
 
 Status invalid(const char *function, const char *field) {
     return fail(PLAIT_E_INVALID, "%s: the field %s is out of its range", function, field);
 }
 
 Status check_fields(const char *function, const plait_channel_config &c) {
-    if (c.reserved[0] != 0 || c.reserved[1] != 0)
+    if (c.reserved != 0)
         return reserved_field(function, "reserved");
+    if (c.tell > (PLAIT_TELL_REPORTS | PLAIT_TELL_WINDOWS))
+        return invalid(function, "tell");
     if (c.resend > PLAIT_RESEND_UNTIL_DEADLINE)
         return invalid(function, "resend");
     if (c.on_loss > PLAIT_ON_LOSS_CLOSE)
@@ -71,6 +75,8 @@ Status read_channel_config(const char *function, const plait_channel_config &fro
     if (from.window != 0)
         to.window = from.window;
     to.send_buffer = from.send_buffer;
+    to.reports = from.tell & PLAIT_TELL_REPORTS;
+    to.window_events = from.tell & PLAIT_TELL_WINDOWS;
     return PLAIT_OK;
 }
 
@@ -115,6 +121,8 @@ plait_channel_config to_c(const node::ChannelInfo &info) {
     to.weight_log2 = from.weight_log2;
     to.link_policy = from.link_policy;
     to.cipher = from.cipher;
+    to.tell = static_cast<uint8_t>((from.reports ? PLAIT_TELL_REPORTS : 0) |
+                                   (from.window_events ? PLAIT_TELL_WINDOWS : 0));
     to.max_message = from.max_message;
     if (from.resend == wire::Resend::kAtMost)
         to.resend_limit = static_cast<uint32_t>(from.resend_parameter);
@@ -131,9 +139,20 @@ plait_channel_config to_c(const node::ChannelInfo &info) {
 
 plait_status plait_channel_config_init(plait_channel_config *config, size_t size, uint32_t preset) {
     static constexpr plait_channel_config kPresets[] = {
-        PLAIT_CHANNEL_STREAM, PLAIT_CHANNEL_MESSAGES, PLAIT_CHANNEL_DATAGRAM,
-        PLAIT_CHANNEL_SEQUENCED};
-    if (preset < PLAIT_PRESET_STREAM || preset > PLAIT_PRESET_SEQUENCED)
+        PLAIT_CHANNEL_STREAM,
+        PLAIT_CHANNEL_MESSAGES,
+        PLAIT_CHANNEL_DATAGRAM,
+        PLAIT_CHANNEL_SEQUENCED,
+        PLAIT_CHANNEL_RESEND_ORDERED_CLOSE,
+        PLAIT_CHANNEL_RESEND_ORDERED,
+        PLAIT_CHANNEL_RESEND_UNORDERED_CLOSE,
+        PLAIT_CHANNEL_RESEND_UNORDERED,
+        PLAIT_CHANNEL_ONCE_ORDERED_CLOSE,
+        PLAIT_CHANNEL_ONCE_ORDERED,
+        PLAIT_CHANNEL_ONCE_UNORDERED_CLOSE,
+        PLAIT_CHANNEL_ONCE_UNORDERED,
+    };
+    if (preset < PLAIT_PRESET_STREAM || preset > PLAIT_PRESET_ONCE_UNORDERED)
         return guard(__func__, [&]() -> plait_status {
             return fail(PLAIT_E_INVALID, "plait_channel_config_init: %u is not a preset", preset);
         });
@@ -216,6 +235,33 @@ plait_status plait_channel_close(plait_node *node, plait_channel channel) {
     });
 }
 
+plait_status plait_channel_close_linger(plait_node *node, plait_channel channel, uint64_t linger_us,
+                                        uint64_t code) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (code > kChannelCodeMax)
+            return too_large_code(function, code, kChannelCodeMax);
+        const uint64_t most = static_cast<uint64_t>(channel::kWaitMax.us);
+        if (linger_us > most)
+            return fail(PLAIT_E_INVALID, "%s: linger_us is %llu, at most %llu is possible",
+                        function, static_cast<unsigned long long>(linger_us),
+                        static_cast<unsigned long long>(most));
+        return call.node().close_channel(channel, call.now(),
+                                         Duration{static_cast<int64_t>(linger_us)}, code);
+    });
+}
+
+plait_status plait_channel_ack_now(plait_node *node, plait_channel channel) {
+    return with_node(__func__, node,
+                     [&](Call &call) -> plait_status { return call.node().ack_now(channel); });
+}
+
+plait_status plait_channel_set_low_water(plait_node *node, plait_channel channel, uint32_t bytes) {
+    return with_node(__func__, node, [&](Call &call) -> plait_status {
+        return call.node().set_low_water(channel, bytes);
+    });
+}
+
 plait_status plait_channel_label(plait_node *node, plait_channel channel, char *buf, size_t cap,
                                  size_t *len) {
     const char *const function = __func__;
@@ -227,18 +273,13 @@ plait_status plait_channel_label(plait_node *node, plait_channel channel, char *
 
 plait_status plait_channel_get_config(plait_node *node, plait_channel channel,
                                       plait_channel_config *out) {
-    const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
-        if (out == nullptr)
-            return null_argument(function, "out");
-        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
-            return status;
+    const auto fill = [&](Call &call, plait_channel_config &config) -> Status {
         const auto info = call.node().channel_info(channel);
-        if (!info)
-            return info.status();
-        write_struct(to_c(*info), out);
-        return PLAIT_OK;
-    });
+        if (info)
+            config = to_c(*info);
+        return info.status();
+    };
+    return get_struct(__func__, node, out, fill);
 }
 
 plait_status plait_channel_set_token(plait_node *node, plait_channel channel, uint64_t token) {
@@ -249,34 +290,38 @@ plait_status plait_channel_set_token(plait_node *node, plait_channel channel, ui
 
 plait_status plait_channel_get_stats(plait_node *node, plait_channel channel,
                                      plait_channel_stats *out) {
-    const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
-        if (out == nullptr)
-            return null_argument(function, "out");
-        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
-            return status;
+    return get_struct(__func__, node, out, [&](Call &call, plait_channel_stats &stats) -> Status {
         const auto info = call.node().channel_info(channel);
         if (!info)
             return info.status();
-        plait_channel_stats stats{};
+        const channel::Stats &from = info->stats;
         stats.state = public_state(*info);
         stats.connection = info->connection;
         stats.number = info->number;
-        stats.bytes_sent = info->stats.bytes_sent;
-        stats.bytes_acked = info->stats.bytes_acked;
-        stats.bytes_resent = info->stats.bytes_resent;
-        stats.bytes_received = info->stats.bytes_received;
-        stats.bytes_read = info->stats.bytes_read;
-        stats.messages_sent = info->stats.messages_sent;
-        stats.messages_received = info->stats.messages_received;
-        stats.messages_lost = info->stats.messages_lost;
-        stats.messages_missing = info->stats.messages_missing;
-        stats.messages_dropped = info->stats.messages_dropped;
+        stats.bytes_sent = from.bytes_sent;
+        stats.bytes_acked = from.bytes_acked;
+        stats.bytes_resent = from.bytes_resent;
+        stats.bytes_received = from.bytes_received;
+        stats.bytes_read = from.bytes_read;
+        stats.messages_sent = from.messages_sent;
+        stats.messages_received = from.messages_received;
+        stats.messages_lost = from.messages_lost;
+        stats.messages_missing = from.messages_missing;
+        stats.messages_dropped = from.messages_dropped;
         stats.send_queue = info->send_queue;
         stats.receive_queue = info->receive_queue;
         stats.send_limit = info->send_limit;
         stats.receive_limit = info->receive_limit;
-        write_struct(stats, out);
+        stats.bytes_lost = from.bytes_given_up;
+        stats.bytes_undelivered = from.bytes_undelivered;
+        stats.bytes_missing = from.bytes_missing;
+        stats.bytes_dropped = from.bytes_dropped;
+        stats.messages_acked = from.messages_acked;
+        stats.messages_undelivered = from.messages_undelivered;
+        stats.send_waiting = info->send_waiting;
+        stats.receive_window = info->receive_window;
+        stats.reports = info->reports;
+        stats.reports_missed = from.reports_missed;
         return PLAIT_OK;
     });
 }

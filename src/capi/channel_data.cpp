@@ -34,7 +34,21 @@ Status send_parts(Call &call, const char *function, plait_channel channel,
     return sent.status();
 }
 
-Bytes bytes_of(const void *data, size_t len) { return {static_cast<const uint8_t *>(data), len}; }
+Status read_into(Call &call, const char *function, plait_channel channel, MutBytes to, size_t *got,
+                 channel::ReadInfo &info) {
+    const auto n = call.node().read(channel, to, &info, call.now());
+    if (n)
+        *got = *n;
+    if (n.status() != PLAIT_E_BUFFER)
+        return n.status();
+    *got = info.size;
+    return fail(PLAIT_E_BUFFER, "%s: the message has %zu bytes, the buffer %zu", function,
+                info.size, to.size());
+}
+
+Bytes bytes_of(const void *data, size_t len) {
+    return {static_cast<const uint8_t *>(data), len};
+}
 
 } // namespace
 
@@ -120,16 +134,58 @@ plait_status plait_channel_read(plait_node *node, plait_channel channel, void *b
         if (cap == 0)
             return fail(PLAIT_E_INVALID, "%s: there is no room to read into", function);
         channel::ReadInfo info;
-        const auto n =
-            call.node().read(channel, {static_cast<uint8_t *>(buf), cap}, &info, call.now());
-        if (n)
-            *got = *n;
-        else if (n.status() == PLAIT_E_BUFFER)
-            *got = info.size;
-        if (n.status() == PLAIT_E_BUFFER)
-            return fail(PLAIT_E_BUFFER, "%s: the message has %zu bytes, the buffer %zu", function,
-                        info.size, cap);
-        return n.status();
+        return read_into(call, function, channel, {static_cast<uint8_t *>(buf), cap}, got, info);
+    });
+}
+
+plait_status plait_channel_read_info(plait_node *node, plait_channel channel, void *buf, size_t cap,
+                                     size_t *got, plait_read_info *out) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr || (buf != nullptr && got == nullptr) || (buf == nullptr && cap != 0))
+            return null_argument(function, out == nullptr ? "out" : buf ? "got" : "buf");
+        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
+            return status;
+        channel::ReadInfo info;
+        Status status = PLAIT_OK;
+        if (cap != 0) {
+            status =
+                read_into(call, function, channel, {static_cast<uint8_t *>(buf), cap}, got, info);
+        } else {
+            status = call.node().peek(channel, {}, &info).status();
+            if (status == PLAIT_E_BUFFER)
+                status = PLAIT_OK; // that a message has pieces is what is to be known
+        }
+        plait_read_info told{};
+        told.size = info.size;
+        told.offset = info.offset;
+        told.missing_bytes = info.gap_bytes;
+        told.missing_messages = info.gap_messages;
+        told.dropped_bytes = info.dropped_bytes;
+        told.dropped_messages = info.dropped_messages;
+        told.code = info.code;
+        write_struct(told, out);
+        return status;
+    });
+}
+
+plait_status plait_channel_take_reports(plait_node *node, plait_channel channel,
+                                        plait_channel_report *out, size_t cap, size_t *got) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr || got == nullptr)
+            return null_argument(function, out == nullptr ? "out" : "got");
+        std::array<channel::Report, channel::kReportsMax> reports;
+        const auto n = call.node().take_reports(
+            channel, std::span(reports).first(std::min(cap, reports.size())));
+        if (!n)
+            return n.status();
+        for (size_t i = 0; i < *n; i++) {
+            const channel::Report &r = reports[i];
+            out[i] = {static_cast<uint32_t>(r.kind), 0, r.offset, r.bytes, r.messages, r.message};
+        }
+        *got = *n;
+        return PLAIT_OK;
     });
 }
 

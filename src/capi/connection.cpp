@@ -11,18 +11,12 @@ namespace {
 
 uint32_t public_state(node::ConnectionState state) {
     switch (state) {
-    case node::ConnectionState::kConnecting:
-        return PLAIT_CONNECTION_CONNECTING;
-    case node::ConnectionState::kRequested:
-        return PLAIT_CONNECTION_REQUESTED;
-    case node::ConnectionState::kConnected:
-        return PLAIT_CONNECTION_OPEN;
-    case node::ConnectionState::kDormant:
-        return PLAIT_CONNECTION_DORMANT;
-    case node::ConnectionState::kClosing:
-        return PLAIT_CONNECTION_CLOSING;
-    case node::ConnectionState::kClosed:
-        return PLAIT_CONNECTION_CLOSED;
+    case node::ConnectionState::kConnecting: return PLAIT_CONNECTION_CONNECTING;
+    case node::ConnectionState::kRequested: return PLAIT_CONNECTION_REQUESTED;
+    case node::ConnectionState::kConnected: return PLAIT_CONNECTION_OPEN;
+    case node::ConnectionState::kDormant: return PLAIT_CONNECTION_DORMANT;
+    case node::ConnectionState::kClosing: return PLAIT_CONNECTION_CLOSING;
+    case node::ConnectionState::kClosed: return PLAIT_CONNECTION_CLOSED;
     }
     return 0;
 }
@@ -229,33 +223,27 @@ plait_status plait_connection_export_key(plait_node *node, plait_connection conn
 
 plait_status plait_connection_get_stats(plait_node *node, plait_connection connection,
                                         plait_connection_stats *out) {
-    const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
-        if (out == nullptr)
-            return null_argument(function, "out");
-        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
-            return status;
-        const auto info = call.node().connection_info(connection);
-        if (!info)
-            return info.status();
-        plait_connection_stats stats{};
-        stats.state = public_state(info->state);
-        stats.initiator = info->initiator;
-        stats.links = info->links;
-        stats.links_live = info->live_links;
-        stats.channels = info->channels;
-        stats.handshake_us = static_cast<uint64_t>(info->handshake_time.us);
-        stats.packets_sent = info->packets_sent;
-        stats.bytes_sent = info->bytes_sent;
-        stats.packets_received = info->packets_received;
-        stats.bytes_received = info->bytes_received;
-        stats.packets_lost = info->packets_lost;
-        stats.packets_spurious = info->packets_spurious;
-        stats.packets_forged = info->auth_failures;
-        stats.bytes_reinjected = info->bytes_reinjected;
-        stats.receive_memory = info->receive_memory;
-        stats.send_memory = info->send_memory;
-        write_struct(stats, out);
-        return PLAIT_OK;
-    });
+    return get_struct(__func__, node, out,
+                      [&](Call &call, plait_connection_stats &stats) -> Status {
+                          const auto info = call.node().connection_info(connection);
+                          if (!info)
+                              return info.status();
+                          stats.state = public_state(info->state);
+                          stats.initiator = info->initiator;
+                          stats.links = info->links;
+                          stats.links_live = info->live_links;
+                          stats.channels = info->channels;
+                          stats.handshake_us = static_cast<uint64_t>(info->handshake_time.us);
+                          stats.packets_sent = info->packets_sent;
+                          stats.bytes_sent = info->bytes_sent;
+                          stats.packets_received = info->packets_received;
+                          stats.bytes_received = info->bytes_received;
+                          stats.packets_lost = info->packets_lost;
+                          stats.packets_spurious = info->packets_spurious;
+                          stats.packets_forged = info->auth_failures;
+                          stats.bytes_reinjected = info->bytes_reinjected;
+                          stats.receive_memory = info->receive_memory;
+                          stats.send_memory = info->send_memory;
+                          return PLAIT_OK;
+                      });
 }

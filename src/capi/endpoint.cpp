@@ -43,17 +43,11 @@ plait_status plait_endpoint_uri(plait_node *node, plait_endpoint endpoint, char 
 
 plait_status plait_endpoint_get_info(plait_node *node, plait_endpoint endpoint,
                                      plait_endpoint_info *out) {
-    const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
-        if (out == nullptr)
-            return null_argument(function, "out");
-        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
-            return status;
+    return get_struct(__func__, node, out, [&](Call &call, plait_endpoint_info &info) -> Status {
         const auto h = call.endpoints().look(endpoint);
         const auto stats = call.node().endpoint_stats(endpoint);
         if (!h || !stats)
             return h ? stats.status() : h.status();
-        plait_endpoint_info info{};
         info.state = (*h)->failed ? PLAIT_ENDPOINT_FAILED
                      : stats->up  ? PLAIT_ENDPOINT_UP
                                   : PLAIT_ENDPOINT_DOWN;
@@ -66,7 +60,6 @@ plait_status plait_endpoint_get_info(plait_node *node, plait_endpoint endpoint,
         info.datagrams_received = stats->datagrams_received;
         info.bytes_received = stats->bytes_received;
         info.send_errors = (*h)->send_errors;
-        write_struct(info, out);
         return PLAIT_OK;
     });
 }

@@ -11,16 +11,11 @@ namespace {
 uint32_t public_state(link::State state) {
     switch (state) {
     case link::State::kWaiting:
-    case link::State::kValidating:
-        return PLAIT_LINK_JOINING;
-    case link::State::kGood:
-        return PLAIT_LINK_GOOD;
-    case link::State::kSuspect:
-        return PLAIT_LINK_SUSPECT;
-    case link::State::kDead:
-        return PLAIT_LINK_DEAD;
-    case link::State::kClosed:
-        return PLAIT_LINK_CLOSED;
+    case link::State::kValidating: return PLAIT_LINK_JOINING;
+    case link::State::kGood: return PLAIT_LINK_GOOD;
+    case link::State::kSuspect: return PLAIT_LINK_SUSPECT;
+    case link::State::kDead: return PLAIT_LINK_DEAD;
+    case link::State::kClosed: return PLAIT_LINK_CLOSED;
     }
     return 0;
 }
@@ -77,17 +72,11 @@ plait_status plait_link_reason(plait_node *node, plait_link link, char *buf, siz
 }
 
 plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_stats *out) {
-    const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
-        if (out == nullptr)
-            return null_argument(function, "out");
-        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
-            return status;
+    return get_struct(__func__, node, out, [&](Call &call, plait_link_stats &stats) -> Status {
         const auto info = call.node().link_info(link);
         if (!info)
             return info.status();
         const auto us = [](Duration d) { return static_cast<uint64_t>(d.us); };
-        plait_link_stats stats{};
         stats.state = public_state(info->state);
         stats.number = info->number;
         stats.mtu = info->mtu;
@@ -111,7 +100,6 @@ plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_
         stats.data_sent = info->payload_sent;
         stats.data_received = info->payload_received;
         stats.congestion = public_congestion(info->controller);
-        write_struct(stats, out);
         return PLAIT_OK;
     });
 }

@@ -199,14 +199,8 @@ plait_status plait_node_register_transport(plait_node *node, const plait_transpo
 }
 
 plait_status plait_node_get_stats(plait_node *node, plait_node_stats *out) {
-    const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
-        if (out == nullptr)
-            return null_argument(function, "out");
-        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
-            return status;
+    return get_struct(__func__, node, out, [&](Call &call, plait_node_stats &stats) -> Status {
         const node::NodeStats from = call.node().stats();
-        plait_node_stats stats{};
         stats.connections = from.connections;
         stats.handshakes = from.pending_handshakes;
         stats.endpoints = from.endpoints;
@@ -220,7 +214,6 @@ plait_status plait_node_get_stats(plait_node *node, plait_node_stats *out) {
         stats.handshakes_refused = from.handshakes_refused;
         stats.receive_memory = from.receive_memory;
         stats.send_memory = from.send_memory;
-        write_struct(stats, out);
         return PLAIT_OK;
     });
 }

@@ -47,6 +47,9 @@ Result<ChannelInfo> Node::channel_info(uint64_t channel) const {
     i.receive_queue = e.unread();
     i.send_limit = e.send_limit();
     i.receive_limit = e.receive_limit();
+    i.send_waiting = e.queued();
+    i.receive_window = e.window();
+    i.reports = e.reports();
     i.status = e.status;
     i.code = e.code;
     return i;

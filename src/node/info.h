@@ -118,6 +118,9 @@ struct ChannelInfo {
     channel::Stats stats;
     uint64_t send_queue = 0, receive_queue = 0; // bytes not acknowledged, bytes not read
     uint64_t send_limit = 0, receive_limit = 0; // offsets
+    uint64_t send_waiting = 0;                  // bytes not sent for the first time yet
+    uint64_t receive_window = 0;                // bytes given ahead of reading
+    size_t reports = 0;                         // that wait to be taken
     Status status = PLAIT_OK;
     uint64_t code = 0; // of a refusal, reset or stop
 };
