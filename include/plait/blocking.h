@@ -71,8 +71,9 @@ PLAIT_API plait_status plait_channel_read_wait(plait_node *node, plait_channel c
 PLAIT_API plait_status plait_channel_finish_wait(plait_node *node, plait_channel channel,
                                                  int timeout_ms);
 
-/** plait_channel_close_linger with the timeout as its time, and waits for CHANNEL_CLOSED. The handle
- *  is closed in any case, also where it fails. timeout_ms: at most 1,000 s; negative is that, too.
+/** plait_channel_close_linger with the timeout as its time, and waits for CHANNEL_CLOSED. The
+ *  handle is closed in any case, also where it fails. timeout_ms: at most 1,000 s; negative is
+ *  that, too.
  *  undelivered: [out] or NULL: bytes that were taken from this side and not delivered.
  *    PLAIT_OK       all was delivered, or had been given up before
  *    PLAIT_E_TIMEOUT  not in time; what was left is thrown away
