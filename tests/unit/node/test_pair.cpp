@@ -8,27 +8,6 @@ using namespace plait::test;
 
 namespace {
 
-struct Connected : Pair {
-    Connected() {
-        ea = a.open("udp");
-        ez = z.open("udp");
-        const crypto::NodeId id = z.node.id();
-        ca = *a.node.connect(&id, ea, address("z"), {}, now);
-    }
-    bool connect() {
-        return run([&] { return has(a, PLAIT_EVENT_CONNECTED) && has(z, PLAIT_EVENT_CONNECTED); });
-    }
-    // Opens a channel at `a`, accepts it at `z`.
-    bool open(const channel::Config &config) {
-        ch = *a.node.open_channel(ca, "test", config, now);
-        if (!run([&] { return has(z, PLAIT_EVENT_CHANNEL_REQUEST); }))
-            return false;
-        zh = event_of(z, PLAIT_EVENT_CHANNEL_REQUEST).channel;
-        return z.node.accept_channel(zh, nullptr, now) == PLAIT_OK;
-    }
-    uint64_t ea, ez, ca, ch = 0, zh = 0;
-};
-
 void test_nodes_dial_both_connected(void **) {
     Connected w;
     assert_true(w.connect());
