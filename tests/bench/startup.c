@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* startup LIBRARY: microseconds from loading the library until a node has an endpoint, as JSON. */
+#define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
 #include <plait/plait.h>
 #include <stdio.h>
