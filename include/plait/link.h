@@ -83,7 +83,9 @@ typedef struct plait_link_stats {
     uint64_t data_sent;          /**< bytes of channels in them, repeats included */
     uint64_t data_received;      /**< the same */
     uint32_t congestion;         /**< PLAIT_CONGESTION_* in use; 0: a line of known rate */
-    uint32_t reserved2;          /**< 0 */
+    uint32_t ecn;                /**< 1: its packets are marked as capable of ECN, and the path
+                                      keeps the marks */
+    uint64_t packets_marked;     /**< of those sent, by queues (ECN) */
 } plait_link_stats;
 
 /** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since

@@ -95,7 +95,7 @@ typedef struct plait_node_config {
                                        connected to */
     uint32_t reserved;            /**< 0 */
     uint32_t congestion;          /**< PLAIT_CONGESTION_* of its links */
-    uint32_t reserved2;           /**< 0 */
+    uint32_t ecn;                 /**< PLAIT_ECN_* of all connections */
 } plait_node_config;
 
 #define PLAIT_NODE_CONFIG_INIT                                                                     \

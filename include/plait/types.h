@@ -158,6 +158,15 @@ static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
 _Static_assert(sizeof(plait_event) == 64, "an event has 64 bytes");
 #endif
 
+/** Whether packets ask queues to mark them instead of dropping them, where the transport can. Each
+ *  link tests that its path keeps the marks, and goes on without if not. */
+enum {
+    PLAIT_ECN_DEFAULT = 0, /**< as PLAIT_ECN_CLASSIC */
+    PLAIT_ECN_OFF = 1,     /**< none is marked; the peer's marks are reported all the same */
+    PLAIT_ECN_CLASSIC = 2, /**< ECT(0), RFC 3168: a mark slows down about as a loss does */
+    PLAIT_ECN_L4S = 3      /**< ECT(1), RFC 9331: only where queues are made for it */
+};
+
 /** How the sending rate of a link is found. A line whose transport knows its rate (a serial port)
  *  is always sent to at that rate. */
 enum {

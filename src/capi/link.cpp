@@ -99,6 +99,8 @@ plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_
         stats.packets_acked = info->packets_acked;
         stats.data_sent = info->payload_sent;
         stats.data_received = info->payload_received;
+        stats.ecn = info->ecn == recovery::EcnValidation::State::kCapable;
+        stats.packets_marked = info->packets_marked;
         stats.congestion = public_congestion(info->controller);
         return PLAIT_OK;
     });

@@ -54,8 +54,12 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
         return fail(PLAIT_E_INVALID, "%u is not a poller", from.poller);
     if (from.reserved != 0)
         return reserved_field("plait_node_new", "reserved");
-    if (from.reserved2 != 0)
-        return reserved_field("plait_node_new", "reserved2");
+    if (from.ecn > PLAIT_ECN_L4S)
+        return fail(PLAIT_E_INVALID, "%u is not a way to use ECN", from.ecn);
+    if (from.ecn != PLAIT_ECN_DEFAULT)
+        to.ecn = from.ecn == PLAIT_ECN_OFF       ? recovery::EcnMode::kOff
+                 : from.ecn == PLAIT_ECN_CLASSIC ? recovery::EcnMode::kClassic
+                                                 : recovery::EcnMode::kScalable;
     std::optional<recovery::ControllerKind> controller;
     if (const Status status = read_congestion(from.congestion, controller); status != PLAIT_OK)
         return status;

@@ -35,7 +35,7 @@ bool Assembler::extends_run(const Target &target, size_t size) const {
     const size_t segment = last.segment ? last.segment : last.len;
     const link::EndpointInfo &info = target.endpoint->info;
     const bool same_way = last.peer == target.remote && last.local == target.local &&
-                          last.flags == 0 && target.flags == 0;
+                          last.flags == 0 && target.flags == 0 && last.ecn == target.ecn;
     return same_way && size <= segment && segment <= 0xffff && last.len + size <= info.run_bytes &&
            run_length_ < info.run_segments;
 }
@@ -56,6 +56,7 @@ void Assembler::commit(const Target &target, size_t size) {
         d.peer = target.remote;
         d.local = target.local;
         d.flags = target.flags;
+        d.ecn = target.ecn;
         run_open_ = true;
         run_length_ = 1;
     }
@@ -95,6 +96,7 @@ void Assembler::park_from(size_t first) {
             p.local = *d.local;
         p.segment = d.segment;
         p.flags = d.flags;
+        p.ecn = d.ecn;
         endpoint_->parked.push_back(std::move(p));
     }
 }
@@ -108,6 +110,7 @@ bool Assembler::unpark(EndpointIndex index, link::Endpoint &endpoint) {
         d.len = static_cast<uint32_t>(p.bytes.size());
         d.segment = p.segment;
         d.flags = p.flags;
+        d.ecn = p.ecn;
         d.peer = &p.peer;
         d.local = p.has_local ? &p.local : nullptr;
         if (sink_->send(index, {&d, 1}) == 0)

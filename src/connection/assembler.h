@@ -32,6 +32,7 @@ class Assembler {
         const plait_addr *remote; // stable until flush()
         const plait_addr *local;  // or nullptr
         uint16_t flags = 0;       // PLAIT_DATAGRAM_*
+        uint8_t ecn = 0;          // as in plait_datagram
     };
 
     Assembler();

@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "recovery/controller.h"
+#include "recovery/ecn.h"
 
 #include <cstdint>
 
@@ -36,6 +37,7 @@ struct Config {
     Duration dormancy_timeout = base::seconds(60);
     // Where the line's rate is not known.
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
+    recovery::EcnMode ecn = recovery::EcnMode::kClassic;
     bool accept_at_once = false;
 };
 

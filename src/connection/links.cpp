@@ -81,6 +81,7 @@ void Connection::start_recovery(LinkEntry &link, Time now) {
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
     c.controller = controller_of(link);
+    c.ecn = info.ecn ? config_.ecn : recovery::EcnMode::kOff;
     c.mtu.base = info.fixed_mtu ? info.mtu : std::min<size_t>(info.mtu, c.mtu.base);
     c.mtu.limit = info.mtu;
     c.mtu.fixed = info.fixed_mtu;

@@ -13,8 +13,11 @@ Assembler::Target target_of(Services &services, const LinkEntry &link, Toward to
         return {c.endpoint, &services.endpoints[c.endpoint.v], &c.remote,
                 c.has_local ? &c.local : nullptr};
     }
-    return {link.endpoint, &services.endpoints[link.endpoint.v], &link.remote,
-            link.has_local ? &link.local : nullptr};
+    Assembler::Target t{link.endpoint, &services.endpoints[link.endpoint.v], &link.remote,
+                        link.has_local ? &link.local : nullptr};
+    if (t.endpoint->info.ecn)
+        t.ecn = static_cast<uint8_t>(link.recovery->ecn_mark());
+    return t;
 }
 } // namespace
 
@@ -29,6 +32,8 @@ PacketBuilder::PacketBuilder(Connection &c, LinkEntry &link, ChannelEntry &entry
       writer_(MutBytes(start_ + header_size_, max_size - header_size_ - wire::kTagSize)),
       toward_(toward) {
     PLAIT_ASSERT(max_size > header_size_ + wire::kTagSize);
+    if (target_.ecn != 0)
+        flags_ |= recovery::SentPacket::kEct;
     record_.channel_slot = entry.number().v;
 }
 

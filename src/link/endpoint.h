@@ -20,6 +20,7 @@ struct EndpointInfo {
     bool point_to_point = false;
     bool loopback = false;
     bool gso = false;
+    bool ecn = false; // the two bits of IP are read and set
     bool back_pressure = false;
     uint32_t run_segments = 0; // datagrams a GSO run holds
     uint32_t run_bytes = 0;
@@ -39,6 +40,7 @@ struct ParkedDatagram {
     std::vector<uint8_t> bytes;
     plait_addr peer{}, local{};
     uint16_t segment = 0, flags = 0;
+    uint8_t ecn = 0;
     bool has_local = false;
 };
 

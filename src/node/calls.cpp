@@ -293,6 +293,8 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.pacing_rate = k.pacing_rate;
     i.mtu = static_cast<uint32_t>(k.mtu);
     i.controller = l.recovery->controller_kind();
+    i.ecn = l.recovery->ecn().state();
+    i.packets_marked = l.recovery->ecn().ce_seen();
     return i;
 }
 

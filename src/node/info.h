@@ -12,6 +12,7 @@
 #include "link/state.h"
 #include "plait/transport.h"
 #include "recovery/controller.h"
+#include "recovery/ecn.h"
 
 #include <optional>
 #include <string>
@@ -44,6 +45,7 @@ struct Config {
     Duration keepalive = base::seconds(0);     // 0: none
     Duration dormancy_timeout = base::seconds(60);
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
+    recovery::EcnMode ecn = recovery::EcnMode::kClassic;
     std::vector<crypto::Secret<32>> network_keys; // at most 4
     // The length of connection ids by transport class; others: 8 bytes.
     std::vector<std::pair<std::string, uint8_t>> cid_sizes = {{"serial", 1}};
@@ -105,6 +107,8 @@ struct LinkInfo {
     uint64_t cwnd = 0, in_flight = 0, pacing_rate = 0; // bytes, bytes, bytes a second
     uint32_t mtu = 0;
     uint32_t cost = 0;
+    recovery::EcnValidation::State ecn = recovery::EcnValidation::State::kOff;
+    uint64_t packets_marked = 0; // of those sent, with CE
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     char reason[64] = {}; // why it is in this state: "no answer for 41 ms"
 };

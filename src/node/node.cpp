@@ -33,6 +33,7 @@ connection::Config connection_config(const Config &c) {
     k.keepalive = c.keepalive;
     k.dormancy_timeout = c.dormancy_timeout;
     k.controller = c.controller;
+    k.ecn = c.ecn;
     return k;
 }
 

@@ -145,10 +145,15 @@ void Bbr::on_spurious(Time, uint64_t bytes, Time) {
     reset_full_bw();
 }
 
-void Bbr::on_ecn_ce(Time, Time sent_time) {
-    if (sent_time < round_end_ && marked_)
-        return;
-    marked_ = true;
+// A classic mark means as much as a loss; of scalable ones it takes many.
+void Bbr::on_ecn(const EcnEvent &ecn) {
+    marks_ += ecn.marked;
+    marks_of_ += ecn.acked;
+    marked_ |= ecn.scalable
+                   ? static_cast<double>(marks_) >
+                         kMarkThreshold *
+                             static_cast<double>(std::max<uint64_t>(marks_of_, kLossMinSeen / 5))
+                   : ecn.marked > 0;
 }
 
 // The rate is what it was, as far as is known; packets go out at it, so that none are in a burst.
@@ -213,6 +218,7 @@ void Bbr::update_bandwidth(const AckEvent &ack) {
     if (state_ != State::kStartup)
         marked_ = false;
     congested_ = false;
+    marks_ = marks_of_ = 0;
 }
 
 void Bbr::lower_short_bounds() {

@@ -31,6 +31,7 @@ class Bbr final : public Controller {
     static constexpr double kLossThreshold = 0.02;
     static constexpr uint64_t kLossMinSeen = 100; // packets
     static constexpr uint64_t kLossMinLost = 6;
+    static constexpr double kMarkThreshold = 0.5; // of a round's packets, where marks are scalable
     static constexpr double kBeta = 0.7;
     static constexpr Duration kMinRttWindow = base::seconds(10);
     static constexpr Duration kProbeRttInterval = base::seconds(5);
@@ -42,7 +43,7 @@ class Bbr final : public Controller {
     void on_acked(const AckEvent &ack) override;
     void on_lost(const LossEvent &loss) override;
     void on_spurious(Time now, uint64_t bytes, Time sent_time) override;
-    void on_ecn_ce(Time now, Time sent_time) override;
+    void on_ecn(const EcnEvent &ecn) override;
     void on_idle(Time now) override;
     void set_mtu(size_t mtu) override;
     void remember(uint64_t) override {} // Startup finds it about as fast
@@ -143,6 +144,7 @@ class Bbr final : public Controller {
     Bounds before_;
     uint64_t unproven_ = 0; // lost bytes behind `before_` not yet shown to be spurious
     Stretch loss_[2];
+    uint64_t marks_ = 0, marks_of_ = 0; // packets of this round, scalable ECN
     Time round_end_; // a round ends when a packet sent later is acknowledged
     Time cycle_start_;
     Duration probe_wait_{};

@@ -44,6 +44,14 @@ struct LossEvent {
     Duration queue_delay;
 };
 
+struct EcnEvent {
+    Time now;
+    Time sent_time;        // of the newest packet that the ACK tells of
+    uint64_t marked = 0;   // packets with CE, of
+    uint64_t acked = 0;    // newly acknowledged ones; 0 marked of some is told, too, if scalable
+    bool scalable = false; // RFC 9331: give way by the share of marks
+};
+
 enum class ControllerKind : uint8_t {
     kCubic = 0,     // unknown, shared bottleneck; fills the queue
     kFixedRate = 1, // a line of known rate that belongs to us
@@ -60,8 +68,8 @@ class Controller {
     virtual void on_lost(const LossEvent &loss) = 0;
     // `bytes` reported lost before were acknowledged after all; the oldest was sent at `sent_time`.
     virtual void on_spurious(Time now, uint64_t bytes, Time sent_time) = 0;
-    // A packet sent at `sent_time` met a queue that marks (ECN CE).
-    virtual void on_ecn_ce(Time now, Time sent_time) = 0;
+    // Packets met a queue that marks.
+    virtual void on_ecn(const EcnEvent &ecn) = 0;
     // Nothing was in flight for long: what was known of the path is old.
     virtual void on_idle(Time now) = 0;
     // Packets are now this large.

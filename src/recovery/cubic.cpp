@@ -167,16 +167,16 @@ void Cubic::on_lost(const LossEvent &loss) {
     const double floor = low_loss_floor(loss);
     if (floor >= cwnd_)
         return; // the link has no queue of ours: nothing to give back
-    cut(loss.now, floor);
+    cut(loss.now, floor, kBeta);
     unproven_ = loss.bytes;
     undoable_ = true;
 }
 
-void Cubic::cut(Time now, double floor) {
+void Cubic::cut(Time now, double floor, double beta) {
     before_ = {cwnd_, ssthresh_, w_max_, k_, epoch_};
     // RFC 9438 section 4.7, fast convergence: below the last maximum, leave room to newcomers.
     w_max_ = cwnd_ < w_max_ ? cwnd_ * (1 + kBeta) / 2 : cwnd_;
-    const double target = cwnd_ * kBeta;
+    const double target = cwnd_ * beta;
     held_by_floor_ = floor > target;
     cwnd_ = std::max({target, floor, min_window()});
     ssthresh_ = cwnd_;
@@ -220,11 +220,32 @@ void Cubic::on_spurious(Time, uint64_t bytes, Time sent_time) {
     w_est_ = std::max(w_est_, cwnd_ * kBeta);
 }
 
-void Cubic::on_ecn_ce(Time now, Time sent_time) {
-    if (in_recovery(sent_time))
+void Cubic::on_ecn(const EcnEvent &ecn) {
+    if (ecn.scalable)
+        return follow_marks(ecn);
+    if (ecn.marked == 0 || in_recovery(ecn.sent_time))
         return;
-    cut(now, 0);
+    cut(ecn.now, 0, kBetaEcn);
     undoable_ = false;
+}
+
+// The response that RFC 9331 section 4.3 asks for, as DCTCP (RFC 8257) gives it: once a round trip
+// the window shrinks by half of the smoothed share of marked packets.
+void Cubic::follow_marks(const EcnEvent &ecn) {
+    constexpr float kGain = 1.0f / 16;
+    marks_ += static_cast<uint32_t>(ecn.marked);
+    marks_of_ += static_cast<uint32_t>(ecn.acked);
+    if (ecn.sent_time < marks_round_ || marks_of_ == 0)
+        return;
+    const float share = std::min(static_cast<float>(marks_) / static_cast<float>(marks_of_), 1.0f);
+    marks_share_ += (share - marks_share_) * kGain;
+    const bool marked = marks_ > 0;
+    marks_ = marks_of_ = 0;
+    marks_round_ = ecn.now;
+    if (!marked)
+        return;
+    cut(ecn.now, 0, 1 - static_cast<double>(marks_share_) / 2);
+    undoable_ = recovering_ = false; // it goes on growing
 }
 
 void Cubic::on_idle(Time) {

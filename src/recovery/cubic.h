@@ -16,6 +16,7 @@ class Cubic final : public Controller {
   public:
     static constexpr double kC = 0.4; // segments / s^3
     static constexpr double kBeta = 0.7;
+    static constexpr double kBetaEcn = 0.85;    // RFC 8511: a mark comes at a short queue
     static constexpr uint32_t kLowLoss = 5;     // of 100
     static constexpr uint32_t kRateRounds = 10; // the delivery rate is the best of as many
 
@@ -25,7 +26,7 @@ class Cubic final : public Controller {
     void on_acked(const AckEvent &ack) override;
     void on_lost(const LossEvent &loss) override;
     void on_spurious(Time now, uint64_t bytes, Time sent_time) override;
-    void on_ecn_ce(Time now, Time sent_time) override;
+    void on_ecn(const EcnEvent &ecn) override;
     void on_idle(Time now) override;
     void set_mtu(size_t mtu) override;
     void remember(uint64_t cwnd) override;
@@ -51,7 +52,8 @@ class Cubic final : public Controller {
     double curve(double t) const;
     void begin_epoch(Time now);
     bool in_recovery(Time sent) const { return recovering_ && sent <= recovery_start_; }
-    void cut(Time now, double floor);
+    void cut(Time now, double floor, double beta);
+    void follow_marks(const EcnEvent &ecn);
     void collapse(Time now);
     static double bridged(double rate, Duration min_rtt);
     double low_loss_floor(const LossEvent &loss) const;
@@ -67,6 +69,9 @@ class Cubic final : public Controller {
     Time train_start_;         // since then the link has had a queue to send from
     uint32_t train_bytes_ = 0; // delivered since
     HyStart hystart_;
+    Time marks_round_; // scalable ECN: marks are counted a round trip, from here on
+    uint32_t marks_ = 0, marks_of_ = 0;
+    float marks_share_ = 1; // smoothed
     uint32_t mtu_;
     uint32_t srtt_us_ = 0;
     float growth_share_ = 1;
@@ -74,6 +79,6 @@ class Cubic final : public Controller {
     bool undoable_ = false;
     bool held_by_floor_ = false; // the reduction stopped at the low-loss floor
 };
-static_assert(sizeof(Cubic) <= 256);
+static_assert(sizeof(Cubic) <= 280);
 
 } // namespace plait::recovery

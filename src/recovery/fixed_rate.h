@@ -21,7 +21,7 @@ class FixedRate final : public Controller {
     void on_acked(const AckEvent &ack) override { min_rtt_ = ack.min_rtt; }
     void on_lost(const LossEvent &) override {}
     void on_spurious(Time, uint64_t, Time) override {}
-    void on_ecn_ce(Time, Time) override {}
+    void on_ecn(const EcnEvent &) override {}
     void on_idle(Time) override {}
     void set_mtu(size_t mtu) override { mtu_ = mtu; }
     void remember(uint64_t) override {}

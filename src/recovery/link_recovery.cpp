@@ -8,7 +8,7 @@ namespace plait::recovery {
 
 LinkRecovery::LinkRecovery(const LinkRecoveryConfig &config, PacketNumber first)
     : config_(config), ledger_(config.max_outstanding, first), mtu_(config.mtu), pacer_(mtu_.mtu()),
-      max_ack_delay_(config.max_ack_delay) {
+      max_ack_delay_(config.max_ack_delay), ecn_(config.ecn) {
     controller_ = make_controller(config.controller, packet_size(), config.line_rate);
     pacer_ = new_pacer();
     after_change();
@@ -63,6 +63,8 @@ void LinkRecovery::on_sent(const SentPacket &packet, Time now) {
         last_sent_ = now;
     }
     ledger_.on_sent(ledger_.next(), p);
+    if (p.has(SentPacket::kEct))
+        ecn_.on_marked_sent();
     if (!p.has(SentPacket::kInFlight))
         return;
     pacer_.on_sent(p.size, now);
@@ -192,10 +194,20 @@ void LinkRecovery::tell_late(Time now, Outcome &out) {
 }
 
 void LinkRecovery::tell_ecn(const AckInfo &ack, Time now, const Outcome &out) {
-    if (!ack.ecn || !out.largest_is_new || ack.ecn->ce <= ecn_ce_)
+    // An ACK that was overtaken has old counts.
+    if (!out.largest_is_new)
         return;
-    ecn_ce_ = ack.ecn->ce;
-    controller_->on_ecn_ce(now, out.largest_acked_sent);
+    uint64_t marked = 0;
+    for (const SentPacket &p : out.acked)
+        marked += p.has(SentPacket::kEct) && p.sent() >= path_since_;
+    EcnEvent e;
+    e.now = now;
+    e.sent_time = out.largest_acked_sent;
+    e.marked = ecn_.on_ack(marked, ack.ecn ? &*ack.ecn : nullptr);
+    e.acked = marked;
+    e.scalable = ecn_.scalable();
+    if (e.marked > 0 || (e.scalable && marked > 0))
+        controller_->on_ecn(e);
 }
 
 Status LinkRecovery::on_ack(const AckInfo &ack, Time now, Outcome &out) {
@@ -299,6 +311,7 @@ TimerVerdict LinkRecovery::on_timer(Time now, Outcome &out) {
     pto_count_++;
     stats_.timeouts++;
     last_pto_ = now;
+    ecn_.on_timeout(pto_count_);
     if (mtu_.on_timeout(pto_count_))
         after_change();
     return TimerVerdict::kPto;
@@ -331,6 +344,7 @@ void LinkRecovery::reset_path(Time now) {
     controller_ = make_controller(config_.controller, packet_size(), config_.line_rate);
     pacer_ = new_pacer();
     pto_count_ = 0;
+    ecn_.restart();
     rate_.reset();
     last_sent_ = last_pto_ = window_full_ = fine_until_ = {};
     suspect_ = false;

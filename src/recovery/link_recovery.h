@@ -14,6 +14,7 @@
 
 #include "recovery/controller.h"
 #include "recovery/delivery_rate.h"
+#include "recovery/ecn.h"
 #include "recovery/mtu.h"
 #include "recovery/pacer.h"
 #include "recovery/received.h"
@@ -28,6 +29,7 @@ namespace plait::recovery {
 
 struct LinkRecoveryConfig {
     ControllerKind controller = ControllerKind::kCubic;
+    EcnMode ecn = EcnMode::kOff;
     MtuConfig mtu;
     uint64_t line_rate = 0; // bytes/s of a line of known rate, 0 = unknown
     uint32_t max_outstanding = SentLedger::kDefaultMax;
@@ -85,6 +87,9 @@ class LinkRecovery {
 
     // --- sending ---
     PacketNumber next_packet_number() const { return ledger_.next(); }
+    // What the packet is to be marked with; then it has SentPacket::kEct.
+    Ecn ecn_mark() const { return ecn_.mark(); }
+    const EcnValidation &ecn() const { return ecn_; }
     // Records the packet just built with next_packet_number(). Takes packet.sent_us from `now`.
     void on_sent(const SentPacket &packet, Time now);
     // When the pacer lets the next packet go (`now`: at once). Ask it before window_left(): it also
@@ -184,7 +189,7 @@ class LinkRecovery {
     Time window_full_; // when the window last stopped the sender
     Time fine_until_;  // paced in shorter runs
     Time path_since_;  // packets sent earlier say nothing of this path
-    uint64_t ecn_ce_ = 0;
+    EcnValidation ecn_;
     uint32_t pto_count_ = 0;
     bool suspect_ = false;
 };

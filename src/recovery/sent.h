@@ -41,7 +41,7 @@ struct SentPacket {
     static constexpr uint8_t kAckEliciting = 1;
     static constexpr uint8_t kInFlight = 2; // counts against the window
     static constexpr uint8_t kMtuProbe = 4; // its loss is not congestion
-    static constexpr uint8_t kHasControl = 8;
+    static constexpr uint8_t kEct = 8;      // marked as capable of ECN
     static constexpr uint8_t kReinjected = 16; // a copy travels on another link
 
     uint64_t sent_us = 0;

@@ -156,6 +156,7 @@ node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
     info.loopback = from.flags & PLAIT_INFO_LOOPBACK;
     info.back_pressure = from.flags & PLAIT_INFO_BACK_PRESSURE;
     info.gso = from.capabilities & h.transport->capabilities & PLAIT_CAP_GSO;
+    info.ecn = from.capabilities & h.transport->capabilities & PLAIT_CAP_ECN;
     info.run_segments = info.gso ? from.run_segments : 0;
     info.run_bytes = info.gso ? from.run_bytes : 0;
     info.cost = from.cost;

@@ -54,6 +54,7 @@ struct PipeModel {
     uint64_t rate = 0;  // bytes a second, 0: at once
     uint64_t queue = 0; // bytes that may wait, 0: any number
     uint64_t ecn_above = 0;
+    bool clears_ecn = false; // whatever the sender has marked
     Duration delay = base::millis(5);
     Duration jitter{0};      // up to so much more, uniformly
     bool keeps_order = true; // however different the delays

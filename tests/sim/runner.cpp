@@ -169,7 +169,8 @@ int run_all(const Arguments &arguments) {
                             {"flood", flood_scenarios()}, {"links", link_scenarios()},
                             {"paths", path_scenarios()},          {"channels", channel_scenarios()},
                             {"matrix", matrix_scenarios()},       {"nodes", node_scenarios()},
-                            {"life", life_scenarios()}};
+                            {"life", life_scenarios()},
+                            {"congestion", congestion_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {

@@ -31,6 +31,7 @@ std::span<const Scenario> life_scenarios();
 std::span<const Scenario> channel_scenarios();
 std::span<const Scenario> matrix_scenarios();
 std::span<const Scenario> node_scenarios();
+std::span<const Scenario> congestion_scenarios();
 std::span<const Scenario> self_scenarios();
 
 // Two nodes, a and z, with one wire for each model. Endpoint i of either belongs to wire i.

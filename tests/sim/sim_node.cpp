@@ -51,6 +51,7 @@ link::EndpointInfo udp_endpoint() {
     link::EndpointInfo i;
     i.transport_class = "udp";
     i.mtu = 1452;
+    i.ecn = true;
     return i;
 }
 

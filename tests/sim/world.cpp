@@ -226,7 +226,7 @@ void World::transmit(SimEndpoint &from, const plait_addr *to, Bytes bytes, uint8
         bytes.size() > 0 && bytes[0] & 0x80 ? ", handshake" : "");
     for (size_t i = 0; i < count; i++) {
         const uint32_t flight = new_flight(wire.end(1 - side), wire.address(side), bytes);
-        flights_[flight].ecn = arrivals[i].marked && ecn != 0 ? 3 : ecn;
+        flights_[flight].ecn = pipe.model.clears_ecn ? 0 : arrivals[i].marked && ecn != 0 ? 3 : ecn;
         if (arrivals[i].corrupt)
             damage(flights_[flight].bytes, pipe.rng());
         push(arrivals[i].at, Kind::kArrival, flight);

@@ -24,6 +24,7 @@ struct Link {
     double loss = 0;                   // of data packets
     double ack_loss = 0;
     uint64_t ecn_above = ~uint64_t{0}; // queue from which packets are marked
+    bool ecn_cleared = false;          // the path loses marks of capability
     Duration jitter{};                 // of each packet, without reordering
     Duration ack_wait{};               // extra delay of the return path, changing at random
     uint64_t timer_us = 1;             // granularity of the sender's timers
@@ -102,7 +103,7 @@ class Flow {
         Time at;
         PacketNumber pn;
         uint32_t size;
-        bool marked;
+        Ecn ecn;
     };
     struct Ack {
         Time at;
@@ -139,6 +140,9 @@ class Flow {
         SentPacket p;
         p.size = size;
         p.flags = (SentPacket::kAckEliciting | SentPacket::kInFlight | extra) & 31;
+        const Ecn mark = sender.ecn_mark();
+        if (mark != Ecn::kNone)
+            p.flags |= SentPacket::kEct;
         const PacketNumber pn = sender.next_packet_number();
         sender.on_sent(p, now);
         const uint64_t waiting = backlog();
@@ -161,7 +165,8 @@ class Flow {
                  Duration{static_cast<int64_t>(dice_.below(static_cast<uint64_t>(link.jitter.us)))};
         if (!data_.empty())
             at = std::max(at, data_.back().at);
-        data_.push_back({at, pn, size, waiting > link.ecn_above});
+        const bool full = mark != Ecn::kNone && waiting > link.ecn_above;
+        data_.push_back({at, pn, size, full ? Ecn::kCe : link.ecn_cleared ? Ecn::kNone : mark});
     }
 
     void deliver() {
@@ -172,7 +177,7 @@ class Flow {
                 continue;
             totals.received += p.size;
             receiver.set_srtt(link.delay * 2);
-            receiver.on_received(p.pn, now, true, false, p.marked ? Ecn::kCe : Ecn::kNone);
+            receiver.on_received(p.pn, now, true, false, p.ecn);
             if (receiver.ack_due(now))
                 send_ack();
         }

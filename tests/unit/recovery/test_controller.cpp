@@ -235,15 +235,15 @@ CHECKED_TEST(test_cubic_persistent_congestion_begins_anew) {
     return true;
 }
 
-CHECKED_TEST(test_cubic_mark_cuts_like_loss_and_cannot_be_undone) {
+CHECKED_TEST(test_cubic_mark_cuts_less_than_loss_and_cannot_be_undone) {
     Cubic c(kMtu);
     const Time now{10'000'000};
     grow_to(c, 100 * kMtu, now);
-    c.on_ecn_ce(now, now - millis(50));
-    c.on_ecn_ce(now + millis(1), now - millis(49));
-    CHECK(c.cwnd() == 70 * kMtu);
+    c.on_ecn({now, now - millis(50), 1, 10, false});
+    c.on_ecn({now + millis(1), now - millis(49), 1, 10, false});
+    CHECK(c.cwnd() == 85 * kMtu);
     c.on_spurious(now + millis(20), 100 * kMtu, now - millis(50));
-    CHECK(c.cwnd() == 70 * kMtu);
+    CHECK(c.cwnd() == 85 * kMtu);
     return true;
 }
 
@@ -383,7 +383,7 @@ int main() {
         cmocka_unit_test(test_cubic_slow_start_ignores_rare_loss_without_queue),
         cmocka_unit_test(test_cubic_spurious_loss_is_undone_when_all_of_it_came),
         cmocka_unit_test(test_cubic_persistent_congestion_begins_anew),
-        cmocka_unit_test(test_cubic_mark_cuts_like_loss_and_cannot_be_undone),
+        cmocka_unit_test(test_cubic_mark_cuts_less_than_loss_and_cannot_be_undone),
         cmocka_unit_test(test_cubic_idle_link_starts_slowly_to_where_it_was),
         cmocka_unit_test(test_cubic_app_limited_time_does_not_count),
         cmocka_unit_test(test_hystart_constant_delay_never_ends_slow_start),

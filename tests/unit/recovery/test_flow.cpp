@@ -147,7 +147,9 @@ CHECKED_TEST(test_cubic_obeys_congestion_marks) {
     Link l = wifi();
     l.queue = 20 * kBdp;
     l.ecn_above = kBdp / 2;
-    Flow f(l, {}, 5);
+    LinkRecoveryConfig c;
+    c.ecn = EcnMode::kClassic;
+    Flow f(l, c, 5);
     f.run(seconds(3));
     f.totals.queue_peak = 0;
     const double share = f.share(seconds(10));

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Congestion control at the level of connections: what the controllers make of lines and queues
+// when there is a whole engine around them.
+#include "scenario.h"
+
+#include <cinttypes>
+
+namespace plait::sim {
+
+using base::millis;
+using base::seconds;
+
+namespace {
+
+recovery::ControllerKind some_controller(Rng &rng) {
+    return rng.chance(0.5) ? recovery::ControllerKind::kBbr : recovery::ControllerKind::kCubic;
+}
+
+NodeSetup setup_with(recovery::ControllerKind controller) {
+    NodeSetup s;
+    s.config.controller = controller;
+    return s;
+}
+
+uint64_t bdp_of(const PipeModel &m) {
+    return m.rate * static_cast<uint64_t>(2 * m.delay.us) / 1'000'000;
+}
+
+// Transfers so many bytes on a connected pair; the share of `rate` that was used.
+double share_used(Pair &p, uint64_t bytes, uint64_t rate) {
+    FlowPlan plan = stream_plan(bytes);
+    plan.config.window = 4u << 20;
+    Flow &bulk = open_flow(p.w, *p.a, p.at_a, plan);
+    const Nanos begun = p.w.now();
+    p.w.must([&] { return bulk.over(); }, seconds(120), "bulk is over");
+    return static_cast<double>(bytes) * 1e9 / static_cast<double>(p.w.now() - begun) /
+           static_cast<double>(rate);
+}
+
+// A long queue that marks: nothing is dropped, and the line is used.
+void marking_queue(World &w) {
+    PipeModel m =
+        wire_of(w.rng().range(500'000, 5'000'000), w.rng().between(millis(5), millis(30)), 0);
+    m.ecn_above = std::max<uint64_t>(bdp_of(m) / 2, 10'000);
+    m.queue = 40 * std::max<uint64_t>(bdp_of(m), 10'000);
+    const auto controller = some_controller(w.rng());
+    Pair p(w, {m}, setup_with(controller), setup_with(controller));
+    p.connect();
+    const double share = share_used(p, 6 * m.rate, m.rate);
+    if (p.wires[0]->pipe(0).counters().dropped_by_queue != 0)
+        w.fail("%" PRIu64 " packets dropped", p.wires[0]->pipe(0).counters().dropped_by_queue);
+    if (share < 0.75)
+        w.fail("only %.0f %% of the line used", share * 100);
+    const node::LinkInfo info = p.link_info(*p.a, 0);
+    if (info.ecn != recovery::EcnValidation::State::kCapable || info.packets_marked == 0)
+        w.fail("%" PRIu64 " marks, state %d", info.packets_marked, static_cast<int>(info.ecn));
+    p.finish_flows(seconds(1));
+}
+
+// A path that loses the marks is used without them.
+void cleared_marks(World &w) {
+    Pair p(w, {some_wire(w.rng()), some_wire(w.rng())});
+    for (Wire *wire : p.wires)
+        wire->each_pipe([](Pipe &pipe) { pipe.model.clears_ecn = true; });
+    p.connect();
+    FlowPlan plan = stream_plan(300'000);
+    Flow &bulk = open_flow(w, *p.a, p.at_a, plan);
+    w.must([&] { return bulk.over(); }, seconds(60), "bulk is over");
+    bool failed = false;
+    for (size_t i = 0; i < 2; i++) {
+        const auto state = p.link_info(*p.a, i).ecn;
+        failed |= state == recovery::EcnValidation::State::kFailed;
+        if (state == recovery::EcnValidation::State::kCapable)
+            w.fail("a path that clears marks counts as capable of them");
+    }
+    if (!failed)
+        w.fail("no link has noticed");
+    p.finish_flows(seconds(1));
+}
+
+// BBR through all that may happen to a wire.
+void bbr_faults(World &w) {
+    std::vector<Pair::Way> ways;
+    for (size_t n = w.rng().range(1, 3); n > 0; n--) {
+        PipeModel m = some_wire(w.rng());
+        m.loss = w.rng().chance(0.5) ? 0.02 : 0;
+        m.reorder = w.rng().chance(0.3) ? 0.05 : 0;
+        m.duplicate = w.rng().chance(0.2) ? 0.05 : 0;
+        ways.push_back(m);
+    }
+    NodeSetup a = some_setup(w.rng()), z = some_setup(w.rng());
+    a.config.controller = z.config.controller = recovery::ControllerKind::kBbr;
+    Pair p(w, ways, std::move(a), std::move(z));
+    p.connect();
+    open_mixed_load(p, 400'000);
+    w.run_for(w.rng().between(millis(50), millis(500)));
+    if (w.rng().chance(0.5)) {
+        p.wires[0]->set_cut(true);
+        w.run_for(w.rng().between(millis(50), seconds(2)));
+    }
+    p.heal();
+    p.finish_flows(seconds(60));
+}
+
+void bbr_two_links(World &w) {
+    const PipeModel first = wire_of(w.rng().range(1'000'000, 4'000'000), millis(10), 100'000),
+                    second = wire_of(w.rng().range(1'000'000, 4'000'000), millis(20), 150'000);
+    Pair p(w, {first, second}, setup_with(recovery::ControllerKind::kBbr),
+           setup_with(recovery::ControllerKind::kBbr));
+    p.connect();
+    const uint64_t rate = first.rate + second.rate;
+    const double share = share_used(p, 6 * rate, rate);
+    if (share < 0.85)
+        w.fail("only %.0f %% of both lines used", share * 100);
+    p.finish_flows(seconds(1));
+}
+
+// The application changes its mind while data flow.
+void controller_changes(World &w) {
+    const PipeModel m = some_wire(w.rng());
+    Pair p(w, {m, some_wire(w.rng())});
+    p.connect();
+    open_mixed_load(p, 400'000);
+    std::array<uint64_t, 4> links;
+    for (int i = 0; i < 10; i++) {
+        w.run_for(w.rng().between(millis(1), millis(100)));
+        const auto n = p.a->engine().connection_links(p.at_a, links);
+        if (!n.ok())
+            break;
+        p.a->engine().set_link_controller(links[w.rng().below(*n)], some_controller(w.rng()),
+                                          p.a->local_time());
+        p.a->poke();
+    }
+    p.finish_flows(seconds(60));
+}
+
+constexpr Scenario kScenarios[] = {
+    {"sim_one_link_marking_queue_nothing_is_dropped", marking_queue, 8},
+    {"sim_two_links_marks_cleared_are_not_believed", cleared_marks, 10},
+    {"sim_links_bbr_faults_everything_arrives", bbr_faults, 30},
+    {"sim_two_links_bbr_rate_is_used", bbr_two_links, 4},
+    {"sim_two_links_controller_changed_everything_arrives", controller_changes, 15},
+};
+
+} // namespace
+
+std::span<const Scenario> congestion_scenarios() {
+    return kScenarios;
+}
+
+} // namespace plait::sim
