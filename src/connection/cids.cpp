@@ -11,24 +11,39 @@ uint64_t random_seed(Entropy &entropy) {
     return base::load_be(b.data(), b.size());
 }
 
+// An 8-byte id is | random 3 | boot 2, masked | check 3 |. Mask and check are MACs under a key that
+// outlives the run, so that to others all of it looks random.
 namespace {
-constexpr size_t kBootTag = 3; // last bytes of an 8-byte id; to outsiders they look random, too
+constexpr size_t kRandom = 3, kBoot = 2, kCheck = 3;
+static_assert(kRandom + kBoot + kCheck == crypto::kResetCidLen);
+} // namespace
+
+struct CidTable::BootTag {
+    std::array<uint8_t, kBoot> masked{};
+    std::array<uint8_t, kCheck> check{};
+};
+
+CidTable::CidTable(Entropy &entropy, const crypto::Secret<32> &key)
+    : entropy_(entropy), key_(key.clone()) {
+    entropy_.fill(boot_);
 }
 
-CidTable::CidTable(Entropy &entropy) : entropy_(entropy) {
-    entropy_.fill(boot_.mut_bytes());
+// Masks `boot`, or, as that is its own inverse, takes the mask off.
+CidTable::BootTag CidTable::tag_of(Bytes random, Bytes boot) const {
+    BootTag t;
+    crypto::expand(key_, "boot", random, t.masked);
+    for (size_t i = 0; i < kBoot; i++)
+        t.masked[i] ^= boot[i];
+    crypto::expand(key_, "cid", {random, t.masked}, t.check);
+    return t;
 }
 
-void CidTable::tag(MutBytes cid) const {
-    const size_t n = cid.size() - kBootTag;
-    crypto::expand(boot_, "boot", cid.first(n), cid.subspan(n));
-}
-
-bool CidTable::issued_since_start(const wire::Cid &cid) const {
-    std::array<uint8_t, crypto::kResetCidLen> b{};
-    std::copy_n(cid.bytes().begin(), b.size() - kBootTag, b.begin());
-    tag(b);
-    return cid.len == b.size() && wire::Cid::from(b) == cid;
+bool CidTable::is_of_earlier_run(const wire::Cid &cid) const {
+    if (cid.len != crypto::kResetCidLen)
+        return false;
+    const Bytes id = cid.bytes(), random = id.first(kRandom), masked = id.subspan(kRandom, kBoot);
+    const auto boot = tag_of(random, masked).masked;
+    return boot != boot_ && crypto::equal_constant_time(tag_of(random, boot).check, id.last(kCheck));
 }
 
 Result<uint8_t> CidTable::add_class(std::string_view name, uint8_t cid_size) {
@@ -52,8 +67,11 @@ Result<wire::Cid> CidTable::issue(uint8_t cid_class, CidOwner owner) {
     std::array<uint8_t, wire::kMaxCidSize> b{};
     for (;;) {
         entropy_.fill(MutBytes(b).first(size));
-        if (size == crypto::kResetCidLen)
-            tag(b);
+        if (size == crypto::kResetCidLen) {
+            const BootTag t = tag_of(Bytes(b).first(kRandom), boot_);
+            std::copy(t.masked.begin(), t.masked.end(), b.begin() + kRandom);
+            std::copy(t.check.begin(), t.check.end(), b.begin() + kRandom + kBoot);
+        }
         const wire::Cid cid = wire::Cid::from(Bytes(b).first(size));
         if (c.owners.find(cid.value()))
             continue;

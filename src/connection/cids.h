@@ -31,7 +31,8 @@ struct CidOwner {
 // All ids that this node has issued, by transport class.
 class CidTable {
   public:
-    explicit CidTable(Entropy &entropy);
+    // `key`: the same for every start of this node.
+    CidTable(Entropy &entropy, const crypto::Secret<32> &key);
     // The index of a class, entered with its id length if new; PLAIT_E_LIMIT beyond kMaxClasses.
     Result<uint8_t> add_class(std::string_view name, uint8_t cid_size);
     size_t class_count() const { return classes_.size(); }
@@ -39,9 +40,9 @@ class CidTable {
 
     // A fresh random id; PLAIT_E_LIMIT when too many of so few possible ones are taken.
     Result<wire::Cid> issue(uint8_t cid_class, CidOwner owner);
-    // Whether an 8-byte id carries the boot tag of this start: then nobody is told that it is void,
-    // as an attacker who asks must not end a connection that lives.
-    bool issued_since_start(const wire::Cid &cid) const;
+    // Whether an 8-byte id is one that an earlier run of this node has issued: only then its user is
+    // told that it is void. Who asks for one of this run may be anybody, and strangers hear nothing.
+    bool is_of_earlier_run(const wire::Cid &cid) const;
     const CidOwner *find(uint8_t cid_class, uint64_t value) const {
         return classes_[cid_class].owners.find(value);
     }
@@ -59,9 +60,11 @@ class CidTable {
         wire::CidClass name;
         base::FlatMap<CidOwner> owners;
     };
-    void tag(MutBytes cid) const;
+    struct BootTag;
+    BootTag tag_of(Bytes random, Bytes boot) const;
     Entropy &entropy_;
-    crypto::Secret<32> boot_; // of this start
+    crypto::Secret<32> key_;
+    std::array<uint8_t, 2> boot_{}; // of this start
     std::vector<Class> classes_;
 };
 

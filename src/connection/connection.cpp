@@ -44,7 +44,7 @@ Services::Services(Config c, LocalNode l, crypto::Secret<32> reset, uint32_t max
                    uint64_t receive_memory)
     : config(c), local(l), reset_key(std::move(reset)), connections(max_connections),
       links(max_links), channels(max_channels), endpoints(max_endpoints), budget(receive_memory),
-      cids(l.entropy), reset_tokens(random_seed(l.entropy)) {}
+      cids(l.entropy, reset_key), reset_tokens(random_seed(l.entropy)) {}
 
 void Services::wait_for(EndpointIndex endpoint, uint32_t connection) {
     ConnectionEntry &c = connections[connection];

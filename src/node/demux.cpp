@@ -103,7 +103,7 @@ void Core::say_unknown(uint8_t cid_class, Bytes bytes, const Arrival &from, Time
     if (cls.cid_size != crypto::kResetCidLen || bytes.size() < wire::min_short_packet(cls.cid_size))
         return;
     const wire::Cid cid = wire::Cid::from(bytes.subspan(1, cls.cid_size));
-    if (s.cids.issued_since_start(cid) || !gate.may_reset(now))
+    if (!s.cids.is_of_earlier_run(cid) || !gate.may_reset(now))
         return;
     // Shorter than what caused it, so that two nodes never go on answering each other.
     std::array<uint8_t, kMinReset + 16> out;

@@ -11,7 +11,7 @@ namespace {
 
 struct Table {
     CountingEntropy entropy{5};
-    CidTable table{entropy};
+    CidTable table{entropy, crypto::Secret<32>()};
 };
 
 void test_class_same_name_same_index(void **) {
@@ -101,14 +101,17 @@ void test_book_issued_found_by_seq_and_by_link(void **) {
 void test_boot_tag_tells_this_start_from_another(void **) {
     Table now;
     CountingEntropy other_entropy(6);
-    CidTable before(other_entropy);
-    const uint8_t c = *now.table.add_class("udp", 8), d = *before.add_class("udp", 8);
+    CidTable before(other_entropy, crypto::Secret<32>());
+    CidTable foreign(other_entropy, crypto::Secret<32>(std::array<uint8_t, 32>{1}));
+    const uint8_t c = *now.table.add_class("udp", 8), d = *before.add_class("udp", 8),
+                  f = *foreign.add_class("udp", 8);
     for (int i = 0; i < 100; i++) {
         const wire::Cid mine = *now.table.issue(c, {}), old = *before.issue(d, {});
-        assert_true(now.table.issued_since_start(mine));
-        assert_false(now.table.issued_since_start(old));
+        assert_false(now.table.is_of_earlier_run(mine));
+        assert_true(now.table.is_of_earlier_run(old));
         now.table.withdraw(c, mine); // nor is it forgotten then
-        assert_true(now.table.issued_since_start(mine));
+        assert_false(now.table.is_of_earlier_run(mine));
+        assert_false(now.table.is_of_earlier_run(*foreign.issue(f, {})));
     }
 }
 
