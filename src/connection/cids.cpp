@@ -43,7 +43,8 @@ bool CidTable::is_of_earlier_run(const wire::Cid &cid) const {
         return false;
     const Bytes id = cid.bytes(), random = id.first(kRandom), masked = id.subspan(kRandom, kBoot);
     const auto boot = tag_of(random, masked).masked;
-    return boot != boot_ && crypto::equal_constant_time(tag_of(random, boot).check, id.last(kCheck));
+    return boot != boot_ &&
+           crypto::equal_constant_time(tag_of(random, boot).check, id.last(kCheck));
 }
 
 Result<uint8_t> CidTable::add_class(std::string_view name, uint8_t cid_size) {

@@ -40,8 +40,8 @@ class CidTable {
 
     // A fresh random id; PLAIT_E_LIMIT when too many of so few possible ones are taken.
     Result<wire::Cid> issue(uint8_t cid_class, CidOwner owner);
-    // Whether an 8-byte id is one that an earlier run of this node has issued: only then its user is
-    // told that it is void. Who asks for one of this run may be anybody, and strangers hear nothing.
+    // Whether an 8-byte id is one that an earlier run of this node has issued: only then its user
+    // is told that it is void. Who asks for one of this run may be anybody; strangers hear nothing.
     bool is_of_earlier_run(const wire::Cid &cid) const;
     const CidOwner *find(uint8_t cid_class, uint64_t value) const {
         return classes_[cid_class].owners.find(value);
