@@ -12,7 +12,8 @@ void Pacer::update(uint64_t rate, uint64_t cwnd, size_t mtu) {
     const uint64_t run = unlimited() ? cwnd : rate_ / (fine_ ? 4000 : 1000);
     ns_per_byte_ = 1e9 / static_cast<double>(rate_);
     quantum_ = std::max<uint64_t>(std::min(std::max<uint64_t>(2 * mtu, run), cwnd / 2), mtu);
-    credit_ns_ = std::min(nanos(quantum_), static_cast<uint64_t>(kMaxCredit.us) * 1000);
+    const uint64_t most = static_cast<uint64_t>(kMaxCredit.us) * 1000;
+    credit_ns_ = fine_ ? 0 : std::min(nanos(quantum_), most);
 }
 
 // A fast link waits for a whole quantum, to send it in one run. Where two packets are the quantum,

@@ -28,7 +28,7 @@ class Pacer {
 
     // After each change: bytes/s (Controller::kUnlimited: no pacing), window and packet size.
     void update(uint64_t rate, uint64_t cwnd, size_t mtu);
-    // In shorter runs: the bottleneck's queue does not hold a whole one.
+    // In shorter runs, without credit: the bottleneck's queue does not hold a whole one.
     void set_fine(bool fine) { fine_ = fine; }
     // Nothing has been sent for long: the first packets may go at once.
     void on_idle() { burst_ = burst_packets_ * mtu_; }

@@ -48,14 +48,15 @@ CHECKED_TEST(test_cubic_fills_links_of_many_shapes) {
         int rtt_ms;
         double queue_bdp;
     };
-    const Shape shapes[] = {{1, 30, 2},    {2, 300, 1},  {10, 10, 1},   {50, 20, 0.5},
-                            {100, 100, 1}, {300, 40, 1}, {1000, 10, 1}, {5, 600, 1}};
+    const Shape shapes[] = {{1, 30, 2},    {2, 300, 1},   {10, 10, 1},   {50, 20, 0.5},
+                            {100, 100, 1}, {300, 40, 1},  {1000, 10, 1}, {5, 600, 1},
+                            {50, 10, 0.1}, {10, 60, 0.1}, {20, 40, 0.1}};
     for (const Shape &s : shapes) {
         Link l;
         l.rate = s.mbit * 125'000;
         l.delay = millis(s.rtt_ms) / 2;
         l.queue =
-            std::max<uint64_t>(static_cast<uint64_t>(l.rate * s.rtt_ms / 1000 * s.queue_bdp), 9000);
+            std::max<uint64_t>(static_cast<uint64_t>(l.rate * s.rtt_ms / 1000 * s.queue_bdp), 6000);
         l.timer_us = 1000;
         Flow f(l, {}, 7);
         f.run(seconds(10));
