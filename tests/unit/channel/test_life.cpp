@@ -163,6 +163,71 @@ void test_idle_channel_gives_its_memory_back_after_a_second(void **) {
     assert_true(same(read(*p.z), "again"));
 }
 
+void test_mark_is_on_the_segment_with_the_last_byte_and_its_repeats(void **) {
+    Pair p(messages());
+    assert_true(send(*p.a, "before").ok());
+    assert_true(p.a->mark_ack_now() == PLAIT_OK);
+    assert_true(send(*p.a, bytes_of(2000)).ok());
+    assert_true(send(*p.a, "behind").ok());
+    const Segment first = next(*p.a), last = next(*p.a);
+    assert_false(first.ack_now);
+    assert_true(last.ack_now);
+    p.a->on_lost(last.offset, last.length, false, kStart);
+    assert_true(next(*p.a).ack_now);
+    p.a->on_acked(0, p.a->written(), false);
+    assert_true(send(*p.a, "unmarked").ok());
+    assert_false(next(*p.a).ack_now);
+    assert_true(p.a->finish(kStart) == PLAIT_OK);
+    assert_true(p.a->mark_ack_now() == PLAIT_E_STATE);
+}
+
+void test_low_queue_is_told_once_each_time_it_falls(void **) {
+    Pair p(stream());
+    p.a->set_low_water(1000);
+    for (int round = 0; round < 2; round++) {
+        assert_true(send(*p.a, bytes_of(3000)).ok());
+        next(*p.a);
+        assert_false(p.a->take_events() & event::kQueueLow);
+        next(*p.a);
+        assert_true(p.a->take_events() & event::kQueueLow);
+        next(*p.a);
+        assert_false(p.a->take_events() & event::kQueueLow);
+    }
+    assert_true(send(*p.a, bytes_of(1000)).ok()); // never above the mark
+    next(*p.a);
+    assert_false(p.a->take_events() & event::kQueueLow);
+}
+
+void test_linger_throws_the_rest_away_and_accounts_for_it(void **) {
+    Pair p(messages());
+    assert_true(send(*p.a, "one").ok() && send(*p.a, bytes_of(2000)).ok());
+    const Segment s = next(*p.a, kStart, 4);
+    p.a->on_acked(s.offset, s.length, false);
+    p.a->linger(at_ms(50), 7);
+    assert_true(p.a->finish(kStart) == PLAIT_OK);
+    assert_true(p.a->deadline() <= at_ms(50));
+    assert_true(p.a->on_timer(at_ms(50)) == PLAIT_OK);
+    assert_true(p.a->take_events() & event::kLingered);
+    const Stats k = p.a->stats();
+    assert_true(k.bytes_acked == 3 && k.messages_acked == 1);
+    assert_true(k.bytes_undelivered == 2000 && k.messages_undelivered == 1);
+    assert_true(p.a->undelivered() == 2000 && p.a->send_code() == 7);
+    assert_true(p.carry_control(p.a, p.z, at_ms(50)) == control::kReset);
+    assert_true(p.a->on_timer(at_ms(100)) == PLAIT_OK);
+    assert_false(p.a->take_events() & event::kLingered); // once
+}
+
+void test_cut_off_accounts_and_leaves_what_has_arrived(void **) {
+    Pair p(stream());
+    assert_true(send(*p.z, "arrived").ok());
+    p.carry_all(kStart);
+    assert_true(send(*p.a, bytes_of(500)).ok());
+    p.a->cut_off();
+    p.a->cut_off();
+    assert_true(p.a->stats().bytes_undelivered == 500);
+    assert_true(same(read(*p.a), "arrived"));
+}
+
 void test_million_channels_opened_and_closed_leave_nothing(void **) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     constexpr uint32_t kChannels = 50'000; // the sanitizer's allocator is slow
@@ -226,6 +291,10 @@ int main() {
         cmocka_unit_test(test_stop_with_the_end_known_needs_no_answer),
         cmocka_unit_test(test_control_channel_is_open_at_once_and_takes_no_channel_frames),
         cmocka_unit_test(test_idle_channel_gives_its_memory_back_after_a_second),
+        cmocka_unit_test(test_mark_is_on_the_segment_with_the_last_byte_and_its_repeats),
+        cmocka_unit_test(test_low_queue_is_told_once_each_time_it_falls),
+        cmocka_unit_test(test_linger_throws_the_rest_away_and_accounts_for_it),
+        cmocka_unit_test(test_cut_off_accounts_and_leaves_what_has_arrived),
         cmocka_unit_test(test_million_channels_opened_and_closed_leave_nothing),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
