@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 namespace plait::channel {
 
@@ -19,6 +20,13 @@ class NodeBudget {
     uint64_t total() const { return total_; }
     uint64_t used() const { return used_; }
     uint64_t left() const { return total_ - used_; }
+    // What pledges have not been made on.
+    uint64_t unpledged() const { return left() - std::min(left(), pledged_); }
+    void pledge(uint64_t n) { pledged_ += n; }
+    void unpledge(uint64_t n) {
+        PLAIT_ASSERT(n <= pledged_);
+        pledged_ -= n;
+    }
     void take(uint64_t n) {
         PLAIT_ASSERT(n <= left());
         used_ += n;
@@ -29,7 +37,7 @@ class NodeBudget {
     }
 
   private:
-    uint64_t total_, used_ = 0;
+    uint64_t total_, used_ = 0, pledged_ = 0;
 };
 
 class ConnectionBudget {
@@ -37,7 +45,10 @@ class ConnectionBudget {
     ConnectionBudget(NodeBudget &node, uint64_t share) : node_(node), share_(share) {}
     ConnectionBudget(const ConnectionBudget &) = delete;
     ConnectionBudget &operator=(const ConnectionBudget &) = delete;
-    ~ConnectionBudget() { node_.give(used_); }
+    ~ConnectionBudget() {
+        node_.unpledge(pledged_);
+        node_.give(used_);
+    }
 
     uint64_t share() const { return share_; }
     uint64_t used() const { return used_; } // what is promised included
@@ -53,6 +64,16 @@ class ConnectionBudget {
         used_ += bytes;
         promised_ += bytes;
         return true;
+    }
+    // A promise to one who has not proven to be there: windows in use may still grow into it, only
+    // what is promised after it is less. redeem() makes it a promise; false if it was used up.
+    void pledge(uint64_t bytes) {
+        node_.pledge(bytes);
+        pledged_ += bytes;
+    }
+    bool redeem() {
+        node_.unpledge(pledged_);
+        return promise(std::exchange(pledged_, 0));
     }
     void withdraw_promise(uint64_t bytes) {
         PLAIT_ASSERT(bytes <= promised_);
@@ -88,7 +109,7 @@ class ConnectionBudget {
 
   private:
     NodeBudget &node_;
-    uint64_t share_, used_ = 0, promised_ = 0, bdp_ = 0;
+    uint64_t share_, used_ = 0, promised_ = 0, pledged_ = 0, bdp_ = 0;
     Duration srtt_ = base::millis(100);
 };
 

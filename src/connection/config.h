@@ -18,9 +18,8 @@ inline constexpr Duration kFirstResend = base::millis(250); // of a handshake me
 inline constexpr Duration kLongestResend = base::seconds(2);
 inline constexpr Duration kMaxAckDelay = base::millis(5);
 inline constexpr uint64_t kControlWindow = 16 << 10; // of channel 0, bytes
-// Of the memory that is left a connection may promise one part in so many to channels of its peer,
-// and as long as nobody is proven to be there one in so many.
-inline constexpr uint64_t kPartOfMemory = 32, kPartOfMemoryUnproven = 512;
+// Of the memory that is left a connection may promise one part in so many to channels of its peer.
+inline constexpr uint64_t kPartOfMemory = 32;
 // Links of a smaller MTU need ids of at most kScarceCidSize bytes: only then each frame fits.
 inline constexpr uint32_t kSmallMtu = 72;
 

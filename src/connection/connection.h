@@ -205,9 +205,9 @@ class Connection {
 
     // establish.cpp
     uint64_t kept_for_others() const;
-    uint64_t share_of_memory(uint64_t part) const;
+    uint64_t share_of_memory() const;
     void promise_channels(bool proven);
-    void keep_promise();
+    bool keep_promise();
     wire::Parameters my_parameters(uint8_t handshake_class);
     bool ids_fit(const LinkEntry &link, const wire::Cid &peer_cid);
     bool establish(Handshake &handshake, LinkEntry &link, Time now);

@@ -14,42 +14,45 @@ uint64_t Connection::kept_for_others() const {
                     services_.budget.total() / 2);
 }
 
-// Memory that channels of the peer may be promised: a `part`th of what is left, so that many
+// Memory that channels of one peer may be promised: a part of what is left, so that many
 // connections find some.
-uint64_t Connection::share_of_memory(uint64_t part) const {
-    const uint64_t kept = kept_for_others(), node_left = services_.budget.left();
-    const uint64_t spare = node_left > kept ? std::min(node_left - kept, budget_->left()) : 0;
-    return std::max(spare / part, channel::kWindowFloor);
+uint64_t Connection::share_of_memory() const {
+    const uint64_t kept = kept_for_others(), left = services_.budget.unpledged();
+    const uint64_t spare = left > kept ? std::min(left - kept, budget_->left()) : 0;
+    return std::max(spare / kPartOfMemory, channel::kWindowFloor);
 }
 
-// Sets memory aside for the channels that the peer may open, never windows under the floor. For one
-// who is not `proven` to be there a few channels; the rest is granted once it is.
+// Sets memory aside for the channels that the peer may open, never windows under the floor. What a
+// peer gets who is not `proven` to be there is pledged only.
 void Connection::promise_channels(bool proven) {
-    const uint64_t share = share_of_memory(kPartOfMemory);
+    const uint64_t share = share_of_memory();
     own_window_ = config_.initial_window;
     uint64_t n = std::max<uint32_t>(config_.max_channels_per_peer, 1);
     if (n * own_window_ > share)
         own_window_ = std::clamp(share / n, channel::kWindowFloor, own_window_);
     n = std::min(n, std::max<uint64_t>(share / own_window_, 1));
     channels_allowed_ = n;
-    if (!proven)
-        n = std::min(n,
-                     std::max<uint64_t>(share_of_memory(kPartOfMemoryUnproven) / own_window_, 1));
     // Channel 0's window comes on top: what it takes must not be missing under a channel of the
     // peer.
-    peer_limit_ = budget_->promise(n * own_window_ + kControlWindow) ? n : 0;
+    peer_limit_ = budget_->promise(kControlWindow + (proven ? n * own_window_ : 0)) ? n : 0;
+    if (!proven && peer_limit_ > 0)
+        budget_->pledge(n * own_window_);
 }
 
-// The peer is there: it gets its part of what is left by now.
-void Connection::keep_promise() {
+// The peer is there: it gets what was pledged, and its part of what is left by now. False if others
+// took that meanwhile.
+bool Connection::keep_promise() {
+    if (!budget_->redeem())
+        return false;
     const uint64_t most = std::max<uint32_t>(config_.max_channels_per_peer, 1);
     const uint64_t before = peer_limit_;
-    channels_allowed_ = std::clamp(share_of_memory(kPartOfMemory) / own_window_,
+    channels_allowed_ = std::clamp(share_of_memory() / own_window_,
                                    std::min(std::max<uint64_t>(peer_limit_, 1), most), most);
     while (peer_limit_ < channels_allowed_ && budget_->promise(own_window_))
         peer_limit_++;
     if (peer_limit_ > before)
         pending_.add({Control::kMaxChannels, 0, 0});
+    return true;
 }
 
 wire::Parameters Connection::my_parameters(uint8_t handshake_class) {
@@ -307,7 +310,9 @@ void Connection::confirm(Time now) {
     // The initiator keeps its deadline until it hears the peer under the new keys.
     if (role_ == Role::kResponder) {
         resend_at_ = handshake_deadline_ = kNever;
-        keep_promise();
+        if (!keep_promise())
+            return close(PLAIT_E_LIMIT, static_cast<uint64_t>(wire::CloseCode::kRefused), false,
+                         "no memory left", now);
     }
     fix_numbers(now);
     if (role_ == Role::kInitiator || initiated_)
