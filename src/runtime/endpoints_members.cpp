@@ -21,8 +21,7 @@ Endpoints::Endpoint *Endpoints::member_at(const Endpoint &group, const plait_add
 void Endpoints::apply_member(Endpoint &group, const Notice &notice, Time now) {
     Endpoint *member = member_at(group, notice.addr);
     if (notice.what == PLAIT_TRANSPORT_ADDRESS && notice.value != 0) {
-        if (member == nullptr)
-            open_member(group, notice.addr, now);
+        open_member(group, notice.addr, now);
     } else if (member == nullptr || member->failed) {
         return; // the application has closed it, or it could not be opened
     } else if (notice.what == PLAIT_TRANSPORT_ADDRESS) {
@@ -36,6 +35,11 @@ void Endpoints::open_member(Endpoint &group, const plait_addr &addr, Time now) {
     std::array<char, kMemberUriMax> uri{};
     if (group.members->uri(group.self, &addr, uri.data(), uri.size()) != PLAIT_OK)
         return;
+    if (Endpoint *before = member_at(group, addr)) {
+        if (before->uri == uri.data())
+            return;
+        end_member(*before, PLAIT_E_NO_DEVICE, now); // the address is another interface's now
+    }
     const auto handle = open(uri.data(), {group.recv_buffer, group.send_buffer, group.token}, now);
     if (!handle)
         return services_.log->line(PLAIT_LOG_WARNING, "%s: %s", group.uri.c_str(), detail());

@@ -33,7 +33,7 @@ struct Notice {
     plait_addr addr{};
     uint64_t value = 0;
 };
-inline constexpr size_t kNoticesMax = 64; // waiting at one endpoint
+inline constexpr size_t kNoticesMax = 128; // waiting at one endpoint
 
 // What the host functions need of the worker.
 struct HostServices {

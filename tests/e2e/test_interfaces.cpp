@@ -52,6 +52,15 @@ void test_addresses_that_come_and_go_are_endpoints_that_do(void **state) {
     assert_true(here.run("ip addr del 10.1.0.2/24 dev eth0"));
     assert_true(vanishes(*n.near, "10.1.0.2"));
     assert_int_equal(n.near->member_end, PLAIT_E_NO_DEVICE);
+    // At another interface between two looks it is another endpoint.
+    const plait_endpoint first = member(*n.near, "10.1.0.1");
+    assert_true(here.run("ip addr del 10.1.0.1/24 dev eth0; ip addr add 10.1.0.1/24 dev eth1"));
+    assert_true(n.near->run_until(
+        [&] {
+            const plait_endpoint now = member(*n.near, "10.1.0.1");
+            return now != PLAIT_NONE && now != first;
+        },
+        kSoonMs));
     assert_true(here.run("ip link del eth0"));
     assert_true(n.near->run_until([&] { return n.near->members.empty(); }, kSoonMs));
 }
