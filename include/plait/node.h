@@ -165,6 +165,26 @@ PLAIT_API plait_status plait_listen_config_init(plait_listen_config *config, siz
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_node_listen(plait_node *node, const plait_listen_config *config);
 
+/** Keeps a node out, whatever plait_node_listen says: its attempts are not answered, connections to
+ *  it end with code 5 (REFUSED), and plait_connect to it gives PLAIT_E_REFUSED. The ban holds for
+ *  every id of the same key; it ends with the node.
+ *  id: [in].  duration_us: from now on; 0 lifts a ban, UINT64_MAX is for ever.
+ *    PLAIT_E_NODE_ID  not a usable id
+ *    PLAIT_E_LIMIT    65,536 are banned already
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_node_ban(plait_node *node, const plait_id *id, uint64_t duration_us);
+
+/** Hears nothing any more from those at an address who are not connected; of UDP: from all ports
+ *  of an IPv4 address, or from the 64 bits of an IPv6 one. Connections stay as they are.
+ *  address: [in] as for plait_connect ("udp://192.0.2.1:1"), of a transport with an open endpoint.
+ *  duration_us: from now on; 0 lifts a ban, UINT64_MAX is for ever.
+ *    PLAIT_E_URI, PLAIT_E_ADDRESS  not an address, or of a transport without addresses
+ *    PLAIT_E_NOT_FOUND, PLAIT_E_TRANSPORT_UNKNOWN  no endpoint of this transport
+ *    PLAIT_E_LIMIT                 65,536 are banned already
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_node_ban_address(plait_node *node, const char *address,
+                                              uint64_t duration_us);
+
 /** Waits until there are events, the time is over, or plait_node_wake is called; in mode 1 it does
  *  the node's work meanwhile. Returns PLAIT_OK with *got = 0 after the time or a wake.
  *  In mode 1, where the application answers events by sending, acknowledgements of what brought the

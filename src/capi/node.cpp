@@ -178,6 +178,37 @@ plait_status plait_node_listen(plait_node *node, const plait_listen_config *conf
     });
 }
 
+namespace {
+// The end of a ban; 0: it ends now.
+Time ban_until(uint64_t duration_us, Time now) {
+    return duration_us < UINT64_MAX - now.us ? Time{now.us + duration_us} : kNever;
+}
+} // namespace
+
+plait_status plait_node_ban(plait_node *node, const plait_id *id, uint64_t duration_us) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (id == nullptr)
+            return null_argument(function, "id");
+        crypto::NodeId peer;
+        std::copy_n(id->b, PLAIT_ID_SIZE, peer.b.begin());
+        return call.node().ban(peer, ban_until(duration_us, call.now()), call.now());
+    });
+}
+
+plait_status plait_node_ban_address(plait_node *node, const char *address, uint64_t duration_us) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (address == nullptr)
+            return null_argument(function, "address");
+        const auto target = call.endpoints().resolve(address, PLAIT_NONE);
+        if (!target)
+            return target.status();
+        return call.node().ban_address(*call.node().endpoint_index(target->endpoint), target->addr,
+                                       ban_until(duration_us, call.now()), call.now());
+    });
+}
+
 plait_status plait_node_set_log(plait_node *node, uint32_t max_level, plait_log_fn *log,
                                 void *user) {
     return with_node(__func__, node, [&](Call &call) -> plait_status {

@@ -61,6 +61,8 @@ Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint,
         return Error{PLAIT_E_CLOSED};
     if (peer && *peer == c.identity.id())
         return Error{PLAIT_E_INVALID};
+    if (peer && c.is_banned(*peer, now))
+        return Error{PLAIT_E_REFUSED};
     connection::Config k = connection_config(c.config);
     k.accept_at_once = config.accept_any_id;
     if (config.idle_timeout.us >= 0)
@@ -86,6 +88,33 @@ Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint,
     c.index_peer(slot);
     c.touch(slot);
     return c.handle(HandleType::kConnection, slot);
+}
+
+Status Node::ban(const crypto::NodeId &peer, Time until, Time now) {
+    Core &c = *core_;
+    const auto key = crypto::x25519_of(peer, c.identities);
+    if (!key.ok())
+        return key.status();
+    const Status banned = c.gate.ban(c.gate.name_of(*key), until, now);
+    if (banned != PLAIT_OK || until <= now)
+        return banned;
+    for (uint32_t i = 0; i < c.s.connections.capacity(); i++)
+        if (c.s.connections.live(i) && c.s.connections[i].connection->peer_known() &&
+            c.is_banned(c.s.connections[i].connection->peer(), now)) {
+            c.s.connections[i].connection->close(PLAIT_E_REFUSED,
+                                                 static_cast<uint64_t>(wire::CloseCode::kRefused),
+                                                 false, "banned", now);
+            c.touch(i);
+        }
+    return PLAIT_OK;
+}
+
+Status Node::ban_address(EndpointIndex endpoint, const plait_addr &addr, Time until, Time now) {
+    Core &c = *core_;
+    if (addr.len == 0)
+        return PLAIT_E_ADDRESS;
+    const auto &cls = c.s.endpoints[endpoint.v].info.transport_class;
+    return c.gate.ban(c.gate.source_of(endpoint, cls, addr), until, now);
 }
 
 Status Node::accept(uint64_t connection, Time now) {

@@ -86,6 +86,7 @@ class Core final : public connection::NodeHooks,
     Connection *owner_of(EndpointIndex index, const wire::Cid &dcid);
     void send_replies();
     bool is_allowed(const crypto::NodeId &peer) const;
+    bool is_banned(const crypto::NodeId &peer, Time now);
     uint32_t add_connection(const connection::Config &config, Time now);
     void erase_connection(uint32_t slot);
     // The connections to one peer are chained by their slots.

@@ -117,6 +117,13 @@ void Core::say_unknown(uint8_t cid_class, Bytes bytes, const Arrival &from, Time
     reply(Bytes(out).first(size), from);
 }
 
+bool Core::is_banned(const crypto::NodeId &peer, Time now) {
+    if (!gate.any_bans())
+        return false;
+    const auto key = crypto::x25519_of(peer, identities);
+    return key.ok() && gate.is_banned(gate.name_of(*key), now);
+}
+
 bool Core::is_allowed(const crypto::NodeId &peer) const {
     return accept.allowed.empty() ||
            std::find(accept.allowed.begin(), accept.allowed.end(), peer) != accept.allowed.end();
@@ -200,8 +207,10 @@ bool Core::on_confirmed(Connection &c, Time now) {
         else
             replaced.push_back(&other);
     });
-    // One that this side dialed is wanted whatever the list says.
-    if (c.role() == Role::kResponder && !dialing && !is_allowed(c.peer())) {
+    // One that this side dialed is wanted whatever the list says, but not who is banned: in XX the
+    // id is known only now.
+    if ((c.role() == Role::kResponder && !dialing && !is_allowed(c.peer())) ||
+        is_banned(c.peer(), now)) {
         c.close(PLAIT_E_REFUSED, static_cast<uint64_t>(wire::CloseCode::kRefused), false,
                 "not allowed", now);
         return false;

@@ -78,6 +78,33 @@ uint64_t Gate::source_of(EndpointIndex endpoint, std::string_view transport_clas
     return base::load_be(crypto::cookie(hash_key_, w.written()).data(), 8);
 }
 
+uint64_t Gate::name_of(const crypto::X25519Public &identity) const {
+    // Other than any source: those begin with their endpoint's number and are longer or shorter.
+    std::array<uint8_t, 3 + 32> who{'x', 'i', 'd'};
+    std::copy(identity.begin(), identity.end(), who.begin() + 3);
+    return base::load_be(crypto::cookie(hash_key_, who).data(), 8);
+}
+
+Status Gate::ban(uint64_t who, Time until, Time now) {
+    if (until <= now) {
+        bans_.erase(who);
+        return PLAIT_OK;
+    }
+    if (bans_.size() >= kMaxBans && !bans_.find(who)) {
+        std::vector<uint64_t> over;
+        bans_.for_each([&](uint64_t key, Time t) {
+            if (t <= now)
+                over.push_back(key);
+        });
+        for (const uint64_t key : over)
+            bans_.erase(key);
+        if (bans_.size() >= kMaxBans)
+            return PLAIT_E_LIMIT;
+    }
+    bans_.put(who, until);
+    return PLAIT_OK;
+}
+
 Bucket &Gate::bucket_of(uint64_t source) {
     Source *const set = &sources_[source % (kSources / kWays) * kWays];
     Source *emptiest = set;

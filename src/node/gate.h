@@ -6,9 +6,11 @@
 #pragma once
 
 #include "base/entropy.h"
+#include "base/flat_map.h"
 #include "base/ids.h"
 #include "base/time.h"
 #include "crypto/mac.h"
+#include "base/result.h"
 #include "plait/transport.h"
 #include "wire/frames.h"
 
@@ -23,6 +25,7 @@ inline constexpr Duration kCookieLife = base::seconds(120); // then the secret i
 inline constexpr uint32_t kUnprovenRate = 1000, kUnprovenBurst = 500;
 // and for one address (IPv6: 64 bits of it) that is proven.
 inline constexpr uint32_t kProvenRate = 200, kProvenBurst = 256;
+inline constexpr size_t kMaxBans = 65'536;
 inline constexpr size_t kSources = 1024; // addresses whose rate is remembered
 
 // Somebody who wants something of us.
@@ -63,6 +66,16 @@ class Gate {
     // What counts as one source of a transport of this class.
     uint64_t source_of(EndpointIndex endpoint, std::string_view transport_class,
                        const plait_addr &remote) const;
+    // Who is kept out, and until when: a source, or an identity. Both ids that one X25519 key has
+    // are one identity.
+    uint64_t name_of(const crypto::X25519Public &identity) const;
+    // PLAIT_E_LIMIT: too many are. `until` in the past lifts it.
+    Status ban(uint64_t who, Time until, Time now);
+    bool is_banned(uint64_t who, Time now) const {
+        const Time *until = bans_.find(who);
+        return until && now < *until;
+    }
+    bool any_bans() const { return bans_.size() > 0; }
     // Stateless resets go out at a bounded rate too.
     bool may_reset(Time now);
 
@@ -82,6 +95,7 @@ class Gate {
     std::vector<Bucket> endpoints_;
     std::vector<Source> sources_;
     Bucket resets_;
+    base::FlatMap<Time> bans_;
 };
 
 } // namespace plait::node

@@ -99,6 +99,10 @@ class Node {
     // The links' or channels' handles into `out`; how many there are.
     Result<size_t> connection_links(uint64_t connection, std::span<uint64_t> out) const;
     Result<size_t> connection_channels(uint64_t connection, std::span<uint64_t> out) const;
+    // Keeps an identity out until then, and ends its connections; `until` in the past lifts it.
+    Status ban(const crypto::NodeId &peer, Time until, Time now);
+    // Hears no handshakes from this address any more, whatever the port. Connections stay.
+    Status ban_address(EndpointIndex endpoint, const plait_addr &addr, Time until, Time now);
     Status set_connection_token(uint64_t connection, uint64_t token);
     // Key material for the application, the same on both sides, at most 64 bytes.
     Status export_key(uint64_t connection, uint32_t channel_number, std::string_view label,

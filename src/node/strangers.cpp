@@ -40,6 +40,14 @@ void Core::on_long(EndpointIndex index, Bytes bytes, const Arrival &from, Time n
     const bool versions = header->type == wire::LongType::kVersions && header->version == 0;
     if (header->version != wire::kVersion1 && !versions)
         return on_other_version(bytes, from);
+    const bool stranger = header->dcid.len == 0;
+    if (stranger && gate.any_bans() &&
+        gate.is_banned(gate.source_of(index, s.endpoints[index.v].info.transport_class,
+                                      *from.remote),
+                       now)) {
+        s.counters.handshakes_refused++;
+        return;
+    }
     if (header->type == wire::LongType::kInit)
         return on_init(bytes, from, {}, now);
     if (header->type == wire::LongType::kProbe)
@@ -182,7 +190,7 @@ bool Core::may_answer(const connection::Handshake &handshake, const Arrival &fro
     });
     if (ours_stands)
         return false;
-    if (!dialing && (!accept.listening || !is_allowed(peer))) {
+    if (is_banned(peer, now) || (!dialing && (!accept.listening || !is_allowed(peer)))) {
         s.counters.handshakes_refused++;
         return false;
     }

@@ -228,6 +228,25 @@ static void test_suspended_node_is_silent_until_it_resumes(void **state) {
     pair_settle(p);
 }
 
+static void test_banned_node_is_kept_out_until_it_is_lifted(void **state) {
+    pair *p = *state;
+    plait_id a, garbage;
+    memset(&garbage, 0xff, sizeof garbage);
+    assert_ok(plait_node_id(p->a.node, &a));
+    assert_status(plait_node_ban(p->z.node, NULL, 1), PLAIT_E_NULL);
+    assert_status(plait_node_ban(p->z.node, &garbage, UINT64_MAX), PLAIT_E_NODE_ID);
+    assert_status(plait_node_ban_address(p->z.node, NULL, 1), PLAIT_E_NULL);
+    assert_ok(plait_node_ban(p->z.node, &a, UINT64_MAX)); /* and so ends the connection */
+    plait_event e = pair_expect(p, &p->a, PLAIT_EVENT_CLOSED);
+    assert_int_equal(e.connection, p->a.connection);
+    assert_status(plait_connect(p->z.node, p->a.id, p->a.uri, NULL, &e.connection),
+                  PLAIT_E_REFUSED);
+    assert_ok(plait_node_ban(p->z.node, &a, 0));
+    assert_ok(plait_node_ban_address(p->z.node, p->a.uri, 1));
+    assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
+    pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
+}
+
 static void test_transports_loaded_as_plugins_work_too(void **state) {
     (void)state;
     pair *p = calloc(1, sizeof *p);
@@ -280,6 +299,7 @@ int main(void) {
         PAIR(test_log_is_silent_until_it_is_asked_for),
         CONNECTED(test_trace_tells_of_packets_when_it_is_on),
         CONNECTED(test_suspended_node_is_silent_until_it_resumes),
+        CONNECTED(test_banned_node_is_kept_out_until_it_is_lifted),
         cmocka_unit_test(test_transports_loaded_as_plugins_work_too),
         cmocka_unit_test(test_many_nodes_in_one_process),
     };

@@ -125,6 +125,39 @@ void test_long_answer_is_given_only_to_a_proven_address(void **) {
     }
 }
 
+void test_banned_id_is_silence_until_the_ban_ends(void **) {
+    RawPeer p;
+    assert_int_equal(p.node.ban(p.identity.id(), p.now + base::seconds(5), p.now), PLAIT_OK);
+    p.deliver(p.init());
+    assert_int_equal(p.out.size(), 0);
+    const auto dialed = p.node.connect(&p.identity.id(), p.endpoint, address("raw"), {}, p.now);
+    assert_int_equal(dialed.status(), PLAIT_E_REFUSED);
+    p.pass(base::seconds(6));
+    p.out.clear();
+    assert_true(p.connect());
+    p.say(0, wire::PingFrame{});
+    assert_int_equal(p.count(PLAIT_EVENT_CONNECTED), 1);
+    // Its connections end.
+    assert_int_equal(p.node.ban(p.identity.id(), kNever, p.now), PLAIT_OK);
+    p.turn();
+    assert_true(p.ended());
+    assert_int_equal(p.node.ban(p.identity.id(), p.now, p.now), PLAIT_OK);
+    p.pass(base::seconds(6));
+    p.out.clear();
+    assert_true(p.connect());
+}
+
+void test_banned_address_is_silence(void **) {
+    RawPeer p;
+    const EndpointIndex at = *p.node.endpoint_index(p.endpoint);
+    assert_int_equal(p.node.ban_address(at, address("bad"), kNever, p.now), PLAIT_OK);
+    assert_int_equal(p.node.ban_address(at, plait_addr{}, kNever, p.now), PLAIT_E_ADDRESS);
+    p.deliver(p.init(), "bad");
+    assert_int_equal(p.out.size(), 0);
+    p.deliver(p.init(), "good");
+    assert_int_equal(p.out.size(), 1);
+}
+
 } // namespace
 
 int main() {
@@ -135,6 +168,8 @@ int main() {
         cmocka_unit_test(test_better_version_in_the_answer_is_a_downgrade),
         cmocka_unit_test(test_short_init_without_a_proof_is_dropped),
         cmocka_unit_test(test_probe_is_answered_and_its_cookie_opens_the_way),
+        cmocka_unit_test(test_banned_id_is_silence_until_the_ban_ends),
+        cmocka_unit_test(test_banned_address_is_silence),
         cmocka_unit_test(test_long_answer_is_given_only_to_a_proven_address),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
