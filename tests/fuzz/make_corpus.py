@@ -49,6 +49,14 @@ def seeds():
         yield "long_packet", name, packet
         rest = struct.pack(">H", len(payload)) + payload + bytes(32)
         yield "long_packet", name + "_open", packet[:first] + rest
+    cid, version = bytes(range(0xA0, 0xA8)), bytes.fromhex("706c7431")
+    to, scid = b"\x08" + cid + b"\x00", b"\x00\x08" + cid
+    yield "long_packet", "retry", b"\xb0" + version + to + bytes(range(32))
+    yield "long_packet", "versions", b"\xc0" + bytes(4) + to + bytes(16) + b"\x01" + version
+    yield "long_packet", "frag", b"\xd0" + version + scid + b"\x00\x01\x00\x00\x10" + bytes(
+        8
+    ) + b"piece"
+    yield "long_packet", "probe", b"\xe0" + version + b"\x00\x01\x5c" + bytes(32)
     fin = page["resp"]["packet"][:23] + struct.pack(">H", len(page["init"]["payload"]))
     yield "long_packet", "fin_open", b"\xa0" + fin[1:] + page["init"]["payload"]
     for name, data in (
