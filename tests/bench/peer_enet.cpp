@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kPiece = 16 << 10;
 constexpr uint32_t kQueued = 1 << 20; // bytes under way at most
-constexpr uint32_t kWaitMs = 1;
+constexpr uint32_t kWaitMs = 1, kSilenceMs = 5000;
 
 ENetAddress here(enet_uint16 port) {
     ENetAddress address{};
@@ -28,8 +28,9 @@ void receive_bulk(const Options &, int port, Counts &counts) {
         die("enet_host_create");
     ENetEvent event;
     for (bool over = false; !over;) {
-        for (int n = enet_host_service(host, &event, 1000); n > 0;
-             n = enet_host_check_events(host, &event)) {
+        int n = enet_host_service(host, &event, kSilenceMs);
+        over = n <= 0; // the other is gone
+        for (; n > 0; n = enet_host_check_events(host, &event)) {
             if (event.type == ENET_EVENT_TYPE_RECEIVE) {
                 counts.count(event.packet->dataLength, 1);
                 enet_packet_destroy(event.packet);
@@ -48,6 +49,9 @@ void send_bulk(const Options &o, int port, Counts &counts) {
         die("enet_host_connect");
     const std::vector<uint8_t> source(kPiece, 0xa5);
     ENetEvent event;
+    while (peer->state != ENET_PEER_STATE_CONNECTED)
+        if (enet_host_service(host, &event, kSilenceMs) <= 0)
+            die("ENet's connection");
     uint64_t queued = 0;
     const uint64_t until_us = end_of(o);
     while (now_us() < until_us) {
