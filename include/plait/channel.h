@@ -184,7 +184,8 @@ PLAIT_API plait_status plait_channel_open(plait_node *node, plait_connection con
 /** Accepts a channel after CHANNEL_REQUEST. WRITABLE follows unless the channel is one-way,
  *  READABLE if data came with the request. The peer sees CHANNEL_ACCEPTED.
  *  config: [in] or NULL. Only this side's fields count: max_message, window, send_buffer,
- *  priority_class, weight_log2, link_policy, token; the rest is the opener's choice.
+ *  drop_oldest, tell, priority_class, weight_log2, link_policy, token; the rest is the opener's
+ *  choice.
  *    PLAIT_E_STATE    it does not wait for that
  *    PLAIT_E_INVALID  a field of config is out of its range
  *  [any-thread] [callback-ok]  Since 0.1. */

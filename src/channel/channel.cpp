@@ -84,6 +84,8 @@ Status Channel::accept(const Config &local, Time) {
     c.drop_oldest = local.drop_oldest;
     c.reports = local.reports;
     c.window_events = local.window_events;
+    c.priority_class = local.priority_class;
+    c.weight_log2 = local.weight_log2;
     c.link_policy = local.link_policy;
     c.policy_argument = local.policy_argument;
     if (const Status s = check(c); s != PLAIT_OK)

@@ -168,11 +168,12 @@ void Connection::announce_request(ChannelEntry &e) {
 Status Connection::accept_channel(ChannelEntry &e, const channel::Config *config, Time now) {
     if (!e.requested)
         return PLAIT_E_STATE;
-    if (const Status s = e.accept(config ? *config : e.config(), now); s != PLAIT_OK)
-        return s;
-    e.requested = false;
+    order_.remove(e); // its class may change
+    const Status s = e.accept(config ? *config : e.config(), now);
+    if (s == PLAIT_OK)
+        e.requested = false;
     after_channel_call(e, now);
-    return PLAIT_OK;
+    return s;
 }
 
 Status Connection::refuse_channel(ChannelEntry &e, uint64_t code, Time now) {

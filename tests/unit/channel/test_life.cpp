@@ -16,7 +16,10 @@ void test_open_is_repeated_until_acknowledged_and_accepted_once(void **) {
     p.carry_data(p.a, p.z, kStart);
     Config local = messages();
     local.max_message = 5000;
+    local.priority_class = 3;
+    local.weight_log2 = 2;
     assert_true(p.z->accept(local, kStart) == PLAIT_OK);
+    assert_true(p.z->config().priority_class == 3 && p.z->config().weight_log2 == 2);
     assert_true(p.z->accept(local, kStart) == PLAIT_E_STATE);
     assert_true(p.carry_control(p.z, p.a, kStart) == control::kAccept);
     assert_true(p.a->take_events() & event::kAccepted);
