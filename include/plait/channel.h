@@ -44,6 +44,7 @@
 #ifndef PLAIT_CHANNEL_H
 #define PLAIT_CHANNEL_H
 #include "plait/connection.h"
+#include "plait/link.h"
 #include "plait/types.h"
 
 #ifdef __cplusplus
@@ -70,12 +71,6 @@ enum {
     PLAIT_CIPHER_DEFAULT = 0, /**< as the connection's handshake chose */
     PLAIT_CIPHER_CHACHA20_POLY1305 = 1,
     PLAIT_CIPHER_AES256_GCM = 2 /**< only where both processors have instructions for it */
-};
-
-/** How links are used. */
-enum {
-    PLAIT_POLICY_DEFAULT = 0,  /**< as AGGREGATE */
-    PLAIT_POLICY_AGGREGATE = 1 /**< all of them, each byte on the link where it will arrive first */
 };
 
 /** What a channel tells beyond the usual: bits of plait_channel_config.tell. */
@@ -106,7 +101,7 @@ typedef struct plait_channel_config {
     uint8_t priority_class;   /**< 1 (most urgent) to 15; 0: 8. Data of a class is sent only when no
                                    more urgent class has any */
     uint8_t weight_log2;      /**< 0 to 15: share inside the class, as a power of two */
-    uint8_t link_policy;      /**< PLAIT_POLICY_* */
+    uint8_t link_policy;      /**< PLAIT_POLICY_*; PINNED by plait_channel_set_policy only */
     uint8_t cipher;           /**< PLAIT_CIPHER_*; the opener's choice */
     uint8_t tell;             /**< PLAIT_TELL_* */
     uint8_t reserved;         /**< 0 */

@@ -36,8 +36,10 @@ enum {
                                            number */
     PLAIT_TRACE_RECOVERY_STATE = 6,   /**< a: congestion window; b: bytes in flight; c: smoothed
                                            RTT in us; d: rate in bytes a second */
-    PLAIT_TRACE_DATA_SENT = 7         /**< a: channel number; b: offset in the channel's direction;
+    PLAIT_TRACE_DATA_SENT = 7,        /**< a: channel number; b: offset in the channel's direction;
                                            c: bytes; d: PLAIT_TRACE_DATA_… bits */
+    PLAIT_TRACE_LINK_ROLE = 8         /**< a: PLAIT_ROLE_*; b: PLAIT_REASON_*; c: PLAIT_LINK_*; d:
+                                           bytes moved to other links */
 };
 
 /** plait_trace_record.d of PLAIT_TRACE_DATA_SENT. */

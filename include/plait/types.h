@@ -110,9 +110,10 @@ enum {
      *  connection, channel; a: bytes that wait. */
     PLAIT_EVENT_QUEUE_LOW = 19,
 
-    /** A link has changed its state. connection, link; a: the new state (PLAIT_LINK_*); status:
-     *  why: PLAIT_OK (it answers), PLAIT_E_TIMEOUT (no answer), PLAIT_E_LINK_DOWN (its transport
-     *  says so, or the peer); b: bytes that were moved to other links. */
+    /** A link has changed its state or role (plait_link_take_change gives each change with its
+     *  reason). connection, link; a: the new state (PLAIT_LINK_*); status: why: PLAIT_OK (it
+     *  answers), PLAIT_E_TIMEOUT (no answer), PLAIT_E_LINK_DOWN (its transport says so, or the
+     *  peer); b: bytes that were moved to other links. */
     PLAIT_EVENT_LINK_STATE = 20,
     /** A link is no longer part of its connection. connection, link; status: why; a: the code. */
     PLAIT_EVENT_LINK_CLOSED = 21,

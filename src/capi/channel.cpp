@@ -34,7 +34,7 @@ Status check_fields(const char *function, const plait_channel_config &c) {
         return invalid(function, "messages, unordered, one_way or drop_oldest (0 or 1)");
     if (c.priority_class > 15 || c.weight_log2 > 15)
         return invalid(function, "priority_class or weight_log2");
-    if (c.link_policy > PLAIT_POLICY_AGGREGATE)
+    if (c.link_policy > PLAIT_POLICY_LOWEST_LATENCY)
         return invalid(function, "link_policy");
     if (c.cipher > PLAIT_CIPHER_AES256_GCM)
         return invalid(function, "cipher");

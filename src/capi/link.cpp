@@ -29,7 +29,84 @@ uint32_t public_congestion(recovery::ControllerKind kind) {
     return 0;
 }
 
+Status read_policy(const char *function, const plait_link_policy *from, node::PolicyConfig &to) {
+    plait_link_policy p = PLAIT_LINK_POLICY_INIT;
+    if (const Status status = read_struct(function, from, p); status != PLAIT_OK)
+        return status;
+    if (p.reserved != 0)
+        return reserved_field(function, "reserved");
+    const auto invalid = [&](const char *field) {
+        return fail(PLAIT_E_INVALID, "%s: the field %s does not fit", function, field);
+    };
+    if (p.kind >= link::kPolicyKinds)
+        return invalid("kind");
+    if (p.max_cost >= link::kCostClasses)
+        return invalid("max_cost");
+    if (p.copies != 0 && (p.kind != PLAIT_POLICY_REDUNDANT || p.copies < 2 || p.copies > 16))
+        return invalid("copies");
+    if (std::memchr(p.transport, 0, sizeof p.transport) == nullptr)
+        return invalid("transport");
+    const bool named = p.transport[0] != 0, pinned = p.kind == PLAIT_POLICY_PINNED;
+    if (pinned ? named == (p.link != PLAIT_NONE) : named || p.link != PLAIT_NONE)
+        return invalid("link or transport (one of them, with PLAIT_POLICY_PINNED)");
+    to.kind = static_cast<link::PolicyKind>(p.kind);
+    to.max_cost = p.max_cost;
+    to.copies = p.copies;
+    to.pinned_link = p.link;
+    to.pinned_transport = p.transport;
+    return PLAIT_OK;
+}
+
 } // namespace
+
+plait_status plait_link_policy_init(plait_link_policy *policy, size_t size) {
+    const plait_link_policy defaults = PLAIT_LINK_POLICY_INIT;
+    return init_struct(__func__, policy, size, defaults);
+}
+
+plait_status plait_connection_set_policy(plait_node *node, plait_connection connection,
+                                         const plait_link_policy *policy) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        node::PolicyConfig wanted;
+        if (const Status status = read_policy(function, policy, wanted); status != PLAIT_OK)
+            return status;
+        return call.node().set_policy(connection, wanted, call.now());
+    });
+}
+
+plait_status plait_channel_set_policy(plait_node *node, plait_channel channel,
+                                      const plait_link_policy *policy) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        node::PolicyConfig wanted;
+        if (const Status status = read_policy(function, policy, wanted); status != PLAIT_OK)
+            return status;
+        return call.node().set_channel_policy(channel, wanted);
+    });
+}
+
+plait_status plait_link_take_change(plait_node *node, plait_link link, plait_link_change *out) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        if (out == nullptr)
+            return null_argument(function, "out");
+        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
+            return status;
+        plait_link_change change{};
+        const auto taken = call.node().take_link_change(link, change.missed);
+        if (!taken)
+            return taken.status();
+        change.state = public_state(taken->state);
+        change.role = static_cast<uint32_t>(taken->role);
+        change.reason = static_cast<uint32_t>(taken->reason);
+        change.time_us = taken->at.us;
+        change.waited_us = static_cast<uint64_t>(taken->waited.us);
+        change.moved_bytes = taken->moved;
+        write_struct(change, out);
+        return PLAIT_OK;
+    });
+}
 
 plait_status plait_link_close(plait_node *node, plait_link link, uint64_t code) {
     const char *const function = __func__;
@@ -81,6 +158,8 @@ plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_
         stats.number = info->number;
         stats.mtu = info->mtu;
         stats.cost = info->cost;
+        stats.role = static_cast<uint32_t>(info->role);
+        stats.reason = static_cast<uint32_t>(info->why);
         stats.endpoint = info->endpoint;
         stats.connection = info->connection;
         stats.rtt_us = us(info->srtt);

@@ -174,6 +174,10 @@ class Channel {
     uint64_t queued() const { return send_.queued(); }   // not sent yet
     // Bytes that may go out, as far as is known: an application that was refused room has more.
     uint64_t backlog() const { return send_.backlog(); }
+    // Bytes sent before, once more: a copy beside the one under way. False: they are settled.
+    bool copy_segment(uint64_t offset, uint64_t max, bool fin, Segment &out) {
+        return send_.copy_segment(c_, offset, max, fin, out);
+    }
     // Something is to be sent again.
     bool has_repeats() const { return send_.has_repeats(); }
     uint64_t unacked() const { return send_.written() - send_.settled(); } // taken, not settled

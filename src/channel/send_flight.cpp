@@ -109,6 +109,21 @@ bool SendHalf::next_segment(Core &c, size_t max, Time now, Segment &out) {
     return true;
 }
 
+bool SendHalf::copy_segment(Core &c, uint64_t offset, uint64_t max, bool fin, Segment &out) {
+    out = {};
+    out.retransmission = true;
+    if (max == 0) { // a FIN alone
+        out.offset = offset;
+        out.fin = fin;
+        return fin && sending(c);
+    }
+    if (!sending(c) || !flight_ || offset < settled_ || offset >= sent_)
+        return false;
+    fill(c, offset, std::min({sent_ - offset, max, boundary(c, offset) - offset}), out);
+    on_copy(offset, out.length);
+    return true;
+}
+
 // -- Acknowledged ------------------------------------------------------------------------
 
 void SendHalf::on_acked(Core &c, uint64_t offset, uint64_t length, bool fin) {

@@ -86,6 +86,7 @@ class SendHalf {
     void on_lost(Core &c, uint64_t offset, uint64_t length, bool fin, Time now);
     void on_reinject(Core &c, uint64_t offset, uint64_t length, bool fin, Time now);
     void on_copy(uint64_t offset, uint64_t length);
+    bool copy_segment(Core &c, uint64_t offset, uint64_t max, bool fin, Segment &out);
 
     // -- Control frames ------------------------------------------------------------------
     wire::ResetFrame reset_frame(const Core &c) const;

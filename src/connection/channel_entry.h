@@ -6,6 +6,7 @@
 #include "channel/channel.h"
 #include "connection/events.h"
 #include "crypto/key_schedule.h"
+#include "link/policy.h"
 
 namespace plait::connection {
 
@@ -32,6 +33,7 @@ struct ChannelEntry : channel::Channel {
     crypto::Cipher cipher = crypto::Cipher::kChaCha20Poly1305; // from epoch 1 on
     Epoch send_epoch;
     uint32_t receive_epoch = 0;
+    link::Policy policy; // kDefault: as its configuration or its connection says
     EventState events;
     uint64_t token = 0;
     Status status = PLAIT_OK;

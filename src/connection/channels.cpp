@@ -44,6 +44,7 @@ uint32_t Connection::new_channel(ChannelNumber n, const channel::Config &config,
         return slot;
     ChannelEntry &e = services_.channels[slot];
     e.slot = slot;
+    policies_differ_ |= config.link_policy != 0;
     e.cipher = config.cipher ? static_cast<crypto::Cipher>(config.cipher) : cipher_;
     if (has_keys_) {
         e.numbered = true;

@@ -132,6 +132,11 @@ class Connection {
     void after_commit(ChannelEntry &entry, Time now);
     void close_channel(ChannelEntry &entry, Time linger_until, uint64_t code, Time now);
 
+    void set_policy(const link::Policy &policy, Time now);
+    void set_channel_policy(ChannelEntry &entry, const link::Policy &policy);
+    // Costs have changed.
+    void costs_changed(Time now) { update_roles(nullptr, link::Reason::kPolicy, now); }
+
     // Frees the channel's slot if both sides of it are done: protocol and application.
     void release_channel(ChannelEntry &entry);
     void release_link(LinkEntry &link);
@@ -339,6 +344,16 @@ class Connection {
     size_t room_on(LinkEntry &link);
     void advance_epoch(ChannelEntry &entry);
 
+    // policies.cpp
+    uint8_t cost_of(const LinkEntry &link) const;
+    link::Policy policy_of(const ChannelEntry &entry) const;
+    uint32_t allowed(const link::Policy &policy) const;
+    void forget_pins(const LinkEntry &link);
+    void update_roles(LinkEntry *changed, link::Reason why, Time now);
+    void note_change(LinkEntry &link, Time now);
+    void send_copies(ChannelEntry &entry, const LinkEntry &first, const channel::Range &what,
+                     bool fin, Time now);
+
     // schedule.cpp
     LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now, uint64_t &bytes);
     const LinkEntry *delay_reference() const;
@@ -367,6 +382,7 @@ class Connection {
     bool confirmed_ = false;
     bool forged_ = false;            // as many forged packets as a key may see
     bool keys_spent_ = false;        // a channel's key has sealed all that it may
+    bool policies_differ_ = false;   // some channel has had a policy of its own
     bool blocked_on_window_ = false; // the last drain stopped for congestion, not for lack of data
     crypto::NodeId peer_;
     crypto::Root root_;
@@ -402,6 +418,8 @@ class Connection {
     base::RangeSet peer_opened_; // indices that the peer has used
     uint64_t peer_closed_ = 0, peer_limit_ = 0;
     channel::SendOrder order_;
+    std::vector<uint32_t> held_back_; // channels whose own links are busy, while sending
+    link::Policy policy_{link::PolicyKind::kAggregate};
     std::unique_ptr<channel::ConnectionBudget> budget_;
     std::vector<std::unique_ptr<channel::ConnectionBudget>> inherited_budgets_;
     uint64_t channels_allowed_ = 0; // of the peer at a time, as long as memory is short

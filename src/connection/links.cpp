@@ -290,7 +290,12 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
     link.status = why;
     link.close_code = code;
     link.state = link::State::kClosed;
+    link.why = why == PLAIT_E_PEER_CLOSED ? link::Reason::kClosedByPeer
+               : !link.validated          ? link::Reason::kValidationFailed
+                                          : link::Reason::kClosedHere;
     link.set_reason("%s", base::status_text(why));
+    forget_pins(link);
+    update_roles(&link, link::Reason::kOthersFailed, now);
     forget_link(link);
     raise_link(link, PLAIT_EVENT_LINK_CLOSED);
     check_dormancy();

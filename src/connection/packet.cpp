@@ -97,6 +97,21 @@ bool PacketBuilder::add_data(Time now) {
     channel::Segment s;
     if (!entry_.next_segment(writer_.left() - head, now, s))
         return false;
+    add_segment(s);
+    return true;
+}
+
+size_t PacketBuilder::add_copy(uint64_t offset, uint64_t length, bool fin) {
+    const size_t head = wire::data_header_size(entry_.written(), 0, false);
+    channel::Segment s;
+    if (writer_.left() <= head ||
+        !entry_.copy_segment(offset, std::min<uint64_t>(length, writer_.left() - head), fin, s))
+        return 0;
+    add_segment(s);
+    return s.length;
+}
+
+void PacketBuilder::add_segment(const channel::Segment &s) {
     wire::DataFrame f;
     f.offset = s.offset;
     f.fin = s.fin;
@@ -112,7 +127,6 @@ bool PacketBuilder::add_data(Time now) {
         trace_data(s);
     if (s.ack_now)
         ask_ack_now();
-    return true;
 }
 
 void PacketBuilder::trace_data(const channel::Segment &s) {

@@ -39,6 +39,8 @@ class PacketBuilder {
     void add_channel_control(ChannelEntry &of);
     // A DATA frame of the packet's own channel. False if there is none or no room for it.
     bool add_data(Time now);
+    // Bytes that went out before, as a further copy; how many fit. `fin`: as they went.
+    size_t add_copy(uint64_t offset, uint64_t length, bool fin);
     void pad_to(size_t size);
     // Loss of it is an answer about the MTU, not about congestion.
     void mark_mtu_probe() {
@@ -47,6 +49,10 @@ class PacketBuilder {
     }
     // Asks the peer for an ACK at once.
     void ask_ack_now() { ack_now_ = true; }
+    // What of the channel is in it.
+    channel::Range data() const { return {record_.offset, record_.offset + record_.length}; }
+    bool has_data() const { return record_.kind & kKindData; }
+    bool has_fin() const { return record_.kind & kKindFin; }
     bool eliciting() const { return flags_ & recovery::SentPacket::kAckEliciting; }
     // Seals and sends it; false (and nothing happened) if it is empty.
     bool finish(Time now);
@@ -54,6 +60,7 @@ class PacketBuilder {
   private:
     bool take(const base::Writer &trial);
     void trace_data(const channel::Segment &s);
+    void add_segment(const channel::Segment &s);
     void add_payload(const channel::Segment &s);
     void seal(size_t size);
     void copy_to_candidate(const uint8_t *packet, size_t size);

@@ -19,6 +19,16 @@ bool Connection::other_good(const LinkEntry &link) const {
     return false;
 }
 
+static link::Reason reason_of(link::State next, bool was_bad, Status why, bool peer_says) {
+    if (next == link::State::kGood)
+        return was_bad ? link::Reason::kAnswers : link::Reason::kValidated;
+    if (peer_says)
+        return link::Reason::kPeerReport;
+    if (why == PLAIT_E_TIMEOUT)
+        return next == link::State::kDead ? link::Reason::kTimeouts : link::Reason::kNoAnswer;
+    return next == link::State::kValidating ? link::Reason::kNone : link::Reason::kDownNotice;
+}
+
 void Connection::set_link_state(LinkEntry &link, link::State next, Status why, Time now) {
     if (link.state == next)
         return;
@@ -42,7 +52,10 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
     // news.
     if ((bad || was_suspect) && confirmed_ && !link.peer_says_down)
         pending_.add({Control::kLinkState, link.number.v, 0});
+    link.why = reason_of(next, was_suspect, why, link.peer_says_down);
     link.peer_says_down &= bad;
+    const bool good = next == link::State::kGood;
+    update_roles(&link, good ? link::Reason::kPreferredBack : link::Reason::kOthersFailed, now);
     if (next != link::State::kValidating)
         raise_link(link, PLAIT_EVENT_LINK_STATE);
     if (services_.tracer.on(PLAIT_TRACE_LINKS)) {
@@ -228,6 +241,8 @@ void Connection::decide_candidate(LinkEntry &link, Time now) {
     link.recovery->reset_path(now);
     link.probes_owed = 1;
     link.set_reason("the peer moved to another address");
+    link.why = link::Reason::kMoved;
+    note_change(link, now);
     raise_link(link, PLAIT_EVENT_LINK_STATE);
     recover(link, now);
 }

@@ -29,7 +29,6 @@ link::Way Connection::way_of(LinkEntry &link, const LinkEntry *reference, Time n
     const EndpointEntry &e = endpoint_of(link);
     link::Way w;
     w.ready = can_send(link, now);
-    w.cost = static_cast<uint8_t>(link.cost);
     w.rate = link.rate(e);
     w.rtt = link.recovery->rtt().srtt();
     w.window = link.recovery->cwnd();
@@ -54,16 +53,18 @@ LinkEntry *Connection::choose_link(const ChannelEntry &entry, bool urgent, Time 
     std::array<LinkEntry *, kMaxLinks> links;
     size_t count = 0;
     const LinkEntry *reference = link_count_ > 1 ? delay_reference() : nullptr;
+    const link::Policy policy = policy_of(entry);
+    const uint32_t mask = allowed(policy);
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
-        if (!l.usable() || !endpoint_of(l).up)
+        if (!(mask >> i & 1u))
             continue;
         links[count] = &l;
         ways[count++] = way_of(l, reference, now);
     }
     const link::Demand demand{entry.backlog(), urgent || entry.has_repeats()};
     const link::Choice choice =
-        link::scheduler_for(link::PolicyKind::kAggregate).choose({ways.data(), count}, demand);
+        link::scheduler_for(policy.kind).choose({ways.data(), count}, demand);
     bytes = choice.bytes;
     return choice ? links[choice.way] : nullptr;
 }

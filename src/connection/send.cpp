@@ -196,14 +196,24 @@ void Connection::send_acks(Time now) {
 
 // -- choosing a link
 
+// Where ACKs go. A standby, or one that could not carry a round trip's ACKs in a twentieth of what
+// it takes, is chosen only if there is no other.
 LinkEntry *Connection::fastest_link() {
+    constexpr uint64_t kAcks = recovery::ReceivedPackets::kAcksPerRtt * link::kMinPacket * 20;
     LinkEntry *best = nullptr;
+    int best_rank = -1;
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
-        if (!l.usable() || !endpoint_of(l).up)
+        const EndpointEntry &e = endpoint_of(l);
+        if (!l.usable() || !e.up)
             continue;
-        if (!best || l.recovery->rtt().srtt() < best->recovery->rtt().srtt())
-            best = &l;
+        const bool wide = e.info.rate == 0 || l.recovery->cwnd() >= kAcks;
+        const int rank = 2 * (l.role == link::Role::kActive) + wide;
+        if (rank < best_rank ||
+            (rank == best_rank && l.recovery->rtt().srtt() >= best->recovery->rtt().srtt()))
+            continue;
+        best = &l;
+        best_rank = rank;
     }
     return best;
 }
@@ -235,12 +245,20 @@ void Connection::send_data(Time now) {
         LinkEntry *link = choose_link(entry, urgent, now, bytes);
         if (!link) {
             blocked_on_window_ = true;
-            break;
+            if (!policies_differ_)
+                break;
+            held_back_.push_back(entry.slot); // another channel may want other links
+            order_.remove(entry);
+            continue;
         }
         const uint32_t slot = entry.slot;
         if (!send_some(entry, *link, bytes, now) && services_.channels.live(slot))
             order_.remove(entry); // nothing came out: what it waits for will bring it back
     }
+    for (const uint32_t slot : held_back_)
+        if (services_.channels.live(slot) && services_.channels[slot].attached)
+            order_.ready(services_.channels[slot]);
+    held_back_.clear();
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
         // Idle although it could send: for want of data, or because another link is better.
@@ -359,6 +377,8 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes,
         const uint64_t before = stats_.bytes_sent;
         packet.finish(now);
         const uint64_t sent = stats_.bytes_sent - before;
+        if (packet.has_data() && policy_of(entry).kind == link::PolicyKind::kRedundant)
+            send_copies(entry, link, packet.data(), packet.has_fin(), now);
         allowed -= std::min(allowed, sent);
         window -= std::min(window, sent);
         bytes -= std::min(bytes, sent);

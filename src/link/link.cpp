@@ -23,6 +23,14 @@ uint64_t Link::rate(const Endpoint &e) const {
     return std::max<uint64_t>(recovery->cwnd() * 1'000'000 / srtt, 1);
 }
 
+void Link::note(const Change &change) {
+    if (changes.size() == kMaxChanges) {
+        changes.erase(changes.begin());
+        changes_missed++;
+    }
+    changes.push_back(change);
+}
+
 void Link::set_reason(const char *format, ...) {
     va_list args;
     va_start(args, format);

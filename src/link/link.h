@@ -5,6 +5,7 @@
 #pragma once
 
 #include "link/endpoint.h"
+#include "link/policy.h"
 #include "link/state.h"
 #include "recovery/link_recovery.h"
 #include "recovery/received.h"
@@ -58,7 +59,9 @@ struct Link {
     uint32_t slot = base::kNoSlot;
     EndpointIndex endpoint;
     State state = State::kWaiting;
-    bool has_number = false; // the application's link before its number is known
+    Role role = Role::kNone;
+    Reason why = Reason::kNone; // of state and role
+    bool has_number = false;    // the application's link before its number is known
     bool begun_here = false;
     bool validated = false;
     bool has_local = false;
@@ -92,6 +95,8 @@ struct Link {
     uint64_t close_code = 0;
     uint64_t moved_bytes = 0; // at the last change to suspect or dead
     char reason[64] = {};
+    std::vector<Change> changes; // not read yet, oldest first
+    uint32_t changes_missed = 0; // since the last that was read
     uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0;
     uint64_t payload_sent = 0, payload_received = 0;
 
@@ -99,6 +104,8 @@ struct Link {
     bool live() const { return state == State::kGood || state == State::kSuspect; }
     // May carry packets at all (a dead one carries probes).
     bool exists() const { return state != State::kClosed && state != State::kWaiting; }
+
+    void note(const Change &change);
 
     // Bytes that may still go to the present, perhaps unproven, address.
     size_t allowance_left() const {

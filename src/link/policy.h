@@ -3,7 +3,13 @@
 // has for the connection because of that.
 #pragma once
 
+#include "base/ids.h"
+#include "base/time.h"
+#include "link/state.h"
+
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace plait::link {
 
@@ -16,15 +22,16 @@ enum class PolicyKind : uint8_t { // as PLAIT_POLICY_*
     kPinned = 5,        // one link, or one kind of them, and no other
 };
 inline constexpr uint8_t kPolicyKinds = 6;
-inline constexpr uint8_t kCostClasses = 3; // free, metered, dear
-inline constexpr uint8_t kAllLinks = 0;    // of Policy::copies
+inline constexpr uint8_t kCostClasses = 3;           // free, metered, dear
+inline constexpr uint8_t kAllLinks = 0;              // of Policy::copies
+inline constexpr uint32_t kGone = base::kNoSlot - 1; // of Policy::pinned_link: it was closed
 
 struct Policy {
     PolicyKind kind = PolicyKind::kDefault;
     uint8_t max_cost = 0; // dearer links wait until none of this cost or less is good
     uint8_t copies = kAllLinks;
-    int8_t pinned_class = -1;           // kPinned: the kind's index in the node's table, or -1
-    uint32_t pinned_link = 0xffffffffu; // kPinned: the link's slot, or none
+    int8_t pinned_class = -1;             // kPinned: the kind's index in the node's table, or -1
+    uint32_t pinned_link = base::kNoSlot; // kPinned: the link's slot, or none
     bool operator==(const Policy &) const = default;
 };
 
@@ -52,6 +59,29 @@ enum class Reason : uint8_t { // as PLAIT_REASON_*
     kPreferredBack = 12, // one that it prefers is good again
     kValidationFailed = 13,
 };
+
+// A change of a link's state or role, for the application's report.
+struct Change {
+    Time at;
+    State state = State::kWaiting;
+    Role role = Role::kNone;
+    Reason reason = Reason::kNone;
+    Duration waited;    // how long something had gone unanswered
+    uint64_t moved = 0; // bytes that went to other links because of it
+};
+inline constexpr size_t kMaxChanges = 16; // kept a link; then the oldest goes
+
+// What a policy looks at.
+struct Member {
+    bool usable = false;
+    uint8_t cost = 0;
+    uint8_t cls = 0;
+    uint32_t slot = base::kNoSlot;
+};
+
+// The links that a policy lets carry data now, one bit each, in the order given (at most 32).
+// Dearer ones than max_cost only if no other is usable; of failover the first of the cheapest.
+uint32_t allowed_links(std::span<const Member> links, const Policy &policy);
 
 constexpr const char *to_string(Role r) {
     switch (r) {

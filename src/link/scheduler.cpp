@@ -77,32 +77,17 @@ class LowestLatency final : public Scheduler {
     }
 };
 
-// Of equal cost the one that was added first.
-class Failover final : public Scheduler {
-  public:
-    Choice choose(std::span<const Way> ways, const Demand &) const override {
-        size_t first = Choice::kNone;
-        for (size_t i = 0; i < ways.size(); i++)
-            if (first == Choice::kNone || ways[i].cost < ways[first].cost)
-                first = i;
-        if (first == Choice::kNone || !ways[first].ready)
-            return {};
-        return {first, UINT64_MAX};
-    }
-};
-
 } // namespace
 
 const Scheduler &scheduler_for(PolicyKind kind) {
     static const Aggregate aggregate;
     static const LowestLatency lowest;
-    static const Failover failover;
     switch (kind) {
-    case PolicyKind::kFailover: return failover;
     case PolicyKind::kLowestLatency:
     case PolicyKind::kRedundant: return lowest; // the copies go elsewhere afterwards
     case PolicyKind::kDefault:
     case PolicyKind::kAggregate:
+    case PolicyKind::kFailover: // its policy leaves one link
     case PolicyKind::kPinned: break;
     }
     return aggregate;

@@ -22,14 +22,13 @@ namespace plait::link {
 struct Way {
     bool ready = false;      // takes a packet now
     bool slow_start = false; // its rate doubles with each round trip
-    uint8_t cost = 0;
-    Duration wait;        // until it takes one
-    Duration forward;     // from there to the peer, plus a constant that is the same for all
-    Duration rtt;         // of its feedback
-    uint64_t rate = 1;    // bytes a second
-    uint64_t window = 0;  // bytes a round trip
-    uint64_t ahead = 0;   // bytes in its driver
-    uint64_t packet = 64; // bytes of a full one
+    Duration wait;           // until it takes one
+    Duration forward;        // from there to the peer, plus a constant that is the same for all
+    Duration rtt;            // of its feedback
+    uint64_t rate = 1;       // bytes a second
+    uint64_t window = 0;     // bytes a round trip
+    uint64_t ahead = 0;      // bytes in its driver
+    uint64_t packet = 64;    // bytes of a full one
 
     // When `bytes` more given to it now would be there.
     Duration arrival(uint64_t bytes) const;

@@ -303,6 +303,8 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.packets_received = l.packets_received;
     i.payload_sent = l.payload_sent;
     i.payload_received = l.payload_received;
+    i.role = l.role;
+    i.why = l.why;
     i.cost = l.cost + c.s.endpoints[l.endpoint.v].info.cost;
     std::copy(std::begin(l.reason), std::end(l.reason), std::begin(i.reason));
     if (!l.recovery)

@@ -28,6 +28,8 @@ void Core::trace(const connection::TraceRecord &r) {
         out.a = public_state(static_cast<link::State>(r.a));
     out.b = r.b;
     out.c = r.c;
+    if (r.type == PLAIT_TRACE_LINK_ROLE)
+        out.c = public_state(static_cast<link::State>(r.c));
     out.d = r.d;
     s.tracer.sink(s.tracer.user, &out);
 }

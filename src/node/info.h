@@ -9,6 +9,7 @@
 #include "crypto/identity.h"
 #include "crypto/key_schedule.h"
 #include "link/endpoint.h"
+#include "link/policy.h"
 #include "link/state.h"
 #include "plait/transport.h"
 #include "recovery/controller.h"
@@ -58,6 +59,14 @@ struct ConnectConfig {
     Duration idle_timeout{-1}, keepalive{-1}, dormancy_timeout{-1}; // negative: the node's
     std::optional<recovery::ControllerKind> controller;             // none: the node's
     uint64_t token = 0; // the application's, comes back in each event
+};
+
+// How links are to be used, as the application says it; see link/policy.h.
+struct PolicyConfig {
+    link::PolicyKind kind = link::PolicyKind::kDefault;
+    uint8_t max_cost = 0, copies = 0;
+    uint64_t pinned_link = 0;     // a handle, or
+    std::string pinned_transport; // the links' transport class
 };
 
 struct LinkConfig {
@@ -110,7 +119,9 @@ struct LinkInfo {
     recovery::EcnValidation::State ecn = recovery::EcnValidation::State::kOff;
     uint64_t packets_marked = 0; // of those sent, with CE
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
-    char reason[64] = {}; // why it is in this state: "no answer for 41 ms"
+    link::Role role = link::Role::kNone;
+    link::Reason why = link::Reason::kNone; // of state and role
+    char reason[64] = {};                   // why it is in this state: "no answer for 41 ms"
 };
 
 struct ChannelInfo {

@@ -166,7 +166,7 @@ void for_each_link_on(Core &c, EndpointIndex index, const plait_addr *addr, F &&
 }
 } // namespace
 
-void Node::endpoint_changed(EndpointIndex index, const EndpointInfo &info, Time) {
+void Node::endpoint_changed(EndpointIndex index, const EndpointInfo &info, Time now) {
     Core &c = *core_;
     EndpointInfo &mine = c.s.endpoints[index.v].info;
     const std::string cls = mine.transport_class; // stays: connection ids hang on it
@@ -177,6 +177,7 @@ void Node::endpoint_changed(EndpointIndex index, const EndpointInfo &info, Time)
         conn.link_mtu(l, sane_mtu(info.mtu));
         if (l.recovery)
             l.recovery->set_line_rate(info.rate);
+        conn.costs_changed(now);
     });
 }
 

@@ -116,6 +116,13 @@ class Node {
                                Time now);
     Status close_link(uint64_t link, uint64_t code, Time now); // or release
     Result<LinkInfo> link_info(uint64_t link) const;
+    // The oldest change of state or role that was not taken yet; PLAIT_E_AGAIN. `missed`: how many
+    // before it were thrown away.
+    Result<link::Change> take_link_change(uint64_t link, uint32_t &missed);
+    // PLAIT_E_INVALID: of another connection; PLAIT_E_NO_LINK: no endpoint of that class.
+    Status set_policy(uint64_t connection, const PolicyConfig &policy, Time now);
+    // kDefault: as the connection.
+    Status set_channel_policy(uint64_t channel, const PolicyConfig &policy);
 
     // -- Channels ----------------------------------------------------------------------------
     Result<uint64_t> open_channel(uint64_t connection, std::string_view label,

@@ -170,7 +170,9 @@ int run_all(const Arguments &arguments) {
                             {"paths", path_scenarios()},          {"channels", channel_scenarios()},
                             {"matrix", matrix_scenarios()},       {"nodes", node_scenarios()},
                             {"life", life_scenarios()},
-                            {"congestion", congestion_scenarios()}};
+                            {"congestion", congestion_scenarios()},
+                            {"policies", policy_scenarios()},
+                            {"failover", failover_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {

@@ -33,6 +33,8 @@ std::span<const Scenario> matrix_scenarios();
 std::span<const Scenario> node_scenarios();
 std::span<const Scenario> congestion_scenarios();
 std::span<const Scenario> self_scenarios();
+std::span<const Scenario> policy_scenarios();
+std::span<const Scenario> failover_scenarios();
 
 // Two nodes, a and z, with one wire for each model. Endpoint i of either belongs to wire i.
 struct Pair {
