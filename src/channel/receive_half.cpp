@@ -251,20 +251,20 @@ void ReceiveHalf::give_credit(Core &c, uint64_t keep) {
     credit_ = keep;
 }
 
-// Raises the limit to read + window, within the budget; not for each byte. What a channel has held
-// it can always have again: credit is given back only above the window.
+// Raises the limit to read + window, within the budget; not for each byte, nor where the budget is
+// what bounds it: the sender would send as little in each packet (RFC 1122 section 4.2.3.3, silly
+// windows). What a channel has held it can always have again: credit is given back only above the
+// window.
 void ReceiveHalf::raise_limit(Core &c, bool force) {
     if (state_ != ReceiveState::kOpen || c.phase == Phase::kOffered || c.phase == Phase::kRefused)
         return;
     const uint64_t target = std::min(read_ + window_, base::kVarintMax);
-    if (target > limit_ && (force || target - limit_ >= window_ / 4)) {
-        if (target - read_ > credit_)
-            credit_ += c.budget->take(target - read_ - credit_);
-        const uint64_t limit = std::min(target, read_ + credit_);
-        if (limit > limit_) {
-            limit_ = limit;
-            c.want(control::kMaxData);
-        }
+    const uint64_t limit = std::min(target, read_ + credit_ + c.budget->left());
+    if (limit > limit_ && (force || limit - limit_ >= (limit - read_) / 4)) {
+        if (limit - read_ > credit_)
+            credit_ += c.budget->take(limit - read_ - credit_);
+        limit_ = limit;
+        c.want(control::kMaxData);
     }
     raise_for_message(c);
     give_credit(c, std::max(window_, limit_ - read_));

@@ -21,6 +21,39 @@ void test_window_used_up_within_two_round_trips_grows_to_the_bdp(void **) {
     assert_true(p.a->send_limit() - p.a->written() > 700000);
 }
 
+// The window would be larger than what the budget has: limits come in portions all the same.
+void test_limit_bound_by_the_budget_comes_in_portions(void **) {
+    Pair p(stream());
+    p.z->set_bdp(1u << 30);
+    p.z->set_srtt(base::seconds(1));
+    ConnectionBudget &budget = p.z.memory.budget;
+    const uint64_t others = budget.take(budget.left() - 300'000);
+    uint64_t now = 0, told = 0, read_bytes = 0;
+    const auto exchange = [&] {
+        (void)send(*p.a, bytes_of(200'000), at_ms(now));
+        Pair::carry_control(p.a, p.z, at_ms(now));
+        Segment s;
+        while (p.a->next_segment(1000, at_ms(now), s)) {
+            assert_true(Pair::deliver(s, *p.z, at_ms(now)) == PLAIT_OK);
+            p.a->on_acked(s.offset, s.length, s.fin);
+            read_bytes += read(*p.z).size();
+            told += p.z->pending_control() & control::kMaxData ? 1 : 0;
+            Pair::carry_control(p.z, p.a, at_ms(now));
+        }
+        now++;
+    };
+    while (budget.left() > 0 && now < 1000)
+        exchange();
+    assert_true(budget.left() == 0);
+    const uint64_t window = p.z->credit();
+    told = read_bytes = 0;
+    for (int i = 0; i < 1000 && read_bytes < 4 * window; i++)
+        exchange();
+    assert_true(read_bytes >= 4 * window);
+    assert_true(told <= 4 * (read_bytes / window + 1));
+    budget.give(others);
+}
+
 void test_window_of_a_stalled_reader_does_not_grow(void **) {
     Pair p(stream());
     p.z->set_bdp(1u << 20);
@@ -230,6 +263,7 @@ void test_max_data_lost_is_said_again_with_the_present_limit(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_window_used_up_within_two_round_trips_grows_to_the_bdp),
+        cmocka_unit_test(test_limit_bound_by_the_budget_comes_in_portions),
         cmocka_unit_test(test_window_of_a_stalled_reader_does_not_grow),
         cmocka_unit_test(test_credit_unused_for_a_second_is_given_back),
         cmocka_unit_test(test_credit_return_lost_is_repeated_until_the_peer_shows_it),
