@@ -27,7 +27,9 @@ class Channel;
 struct OrderHook {
     Channel *child = nullptr, *next = nullptr;
     Channel *prev = nullptr; // the parent's or left sibling; itself at the root; null: not queued
-    uint64_t pass = 0;       // virtual time: the class serves the lowest
+    uint64_t pass : 56 = 0;  // virtual time: the class serves the lowest
+    uint64_t lane : 7 = 0;   // where it is queued
+    uint64_t small : 1 = 0;  // before the bulk of its class
 };
 
 // Where a channel begins.

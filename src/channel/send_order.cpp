@@ -6,13 +6,20 @@
 namespace plait::channel {
 
 namespace {
-// Virtual time may wrap: what counts is the difference.
+// Virtual time has 56 bits and may wrap: what counts is the difference.
+constexpr uint64_t kPassMask = (uint64_t{1} << 56) - 1;
 bool earlier(uint64_t a, uint64_t b) {
-    return static_cast<int64_t>(a - b) < 0;
+    return static_cast<int64_t>((a - b) << 8) < 0;
+}
+// Whole units for the heaviest weight, 2^15.
+uint64_t cost(const Channel &c, uint64_t bytes) {
+    return bytes << (15u - c.config().weight_log2);
 }
 } // namespace
 
 bool SendOrder::before(const Channel &a, const Channel &b) {
+    if (a.order.small != b.order.small)
+        return a.order.small;
     return earlier(a.order.pass, b.order.pass);
 }
 
@@ -65,73 +72,80 @@ void SendOrder::cut(Channel &c) {
     c.order.next = nullptr;
 }
 
-void SendOrder::insert(Class &k, Channel &c) {
+void SendOrder::insert(Channel &c) {
+    Lane &l = lane_[c.order.lane];
     c.order.child = c.order.next = nullptr;
-    k.root = meld(k.root, &c);
-    k.root->order.prev = k.root;
+    l.root = meld(l.root, &c);
+    l.root->order.prev = l.root;
+    lanes_ |= 1u << c.order.lane;
 }
 
-void SendOrder::take_out(Class &k, Channel &c) {
+void SendOrder::take_out(Channel &c) {
+    Lane &l = lane_[c.order.lane];
     Channel *below = merge_pairs(c.order.child);
-    if (k.root == &c) {
-        k.root = below;
+    if (l.root == &c) {
+        l.root = below;
     } else {
         cut(c);
-        k.root = meld(k.root, below);
+        l.root = meld(l.root, below);
     }
-    if (k.root) {
-        k.root->order.prev = k.root;
-        k.root->order.next = nullptr;
+    if (l.root) {
+        l.root->order.prev = l.root;
+        l.root->order.next = nullptr;
+    } else {
+        lanes_ &= ~(1u << c.order.lane);
     }
     c.order.child = c.order.next = c.order.prev = nullptr;
 }
 
-void SendOrder::ready(Channel &c) {
-    if (queued(c))
-        return;
-    const unsigned n = c.config().priority_class;
-    Class &k = class_[n];
-    if (earlier(c.order.pass, k.now))
-        c.order.pass = k.now;
-    insert(k, c);
-    classes_ |= static_cast<uint16_t>(1u << n);
+void SendOrder::ready(Channel &c, Haste haste) {
+    OrderHook &o = c.order;
+    const bool small = haste == Haste::kSmall;
+    const auto lane =
+        static_cast<uint8_t>(haste == Haste::kControl ? 0 : 1 + c.config().priority_class);
+    if (queued(c)) {
+        if (o.lane == lane && o.small == small)
+            return;
+        take_out(c);
+    }
+    o.lane = lane & 0x7f;
+    o.small = small;
+    const uint64_t now = lane_[lane].now, most = now + cost(c, kDebtMax);
+    if (lane > 0 && earlier(o.pass, now))
+        o.pass = now & kPassMask;
+    else if (lane > 0 && earlier(most, o.pass))
+        o.pass = most & kPassMask;
+    insert(c);
 }
 
 void SendOrder::remove(Channel &c) {
-    if (!queued(c))
-        return;
-    const unsigned n = c.config().priority_class;
-    Class &k = class_[n];
-    take_out(k, c);
-    if (!k.root)
-        classes_ &= static_cast<uint16_t>(~(1u << n));
+    if (queued(c))
+        take_out(c);
 }
 
 unsigned SendOrder::first_class() const {
-    return static_cast<unsigned>(std::countr_zero(classes_));
+    const uint32_t classes = lanes_ >> 1;
+    return classes ? static_cast<unsigned>(std::countr_zero(classes)) : 16;
 }
 
 Channel *SendOrder::next() {
-    if (!classes_)
+    if (!lanes_)
         return nullptr;
-    Class &k = class_[first_class()];
-    if (earlier(k.now, k.root->order.pass))
-        k.now = k.root->order.pass;
-    return k.root;
+    Lane &l = lane_[static_cast<size_t>(std::countr_zero(lanes_))];
+    if (!l.root->order.small && earlier(l.now, l.root->order.pass))
+        l.now = l.root->order.pass;
+    return l.root;
 }
 
 void SendOrder::charge(Channel &c, size_t bytes) {
-    // Whole units for the heaviest weight, 2^15.
-    const unsigned shift = 15u - c.config().weight_log2;
-    const uint64_t pass = c.order.pass + (static_cast<uint64_t>(bytes) << shift);
-    Class &k = class_[c.config().priority_class];
-    if (!queued(c) || (k.root == &c && !c.order.child)) {
-        c.order.pass = pass;
+    const uint64_t pass = c.order.pass + cost(c, bytes);
+    if (!queued(c) || (lane_[c.order.lane].root == &c && !c.order.child)) {
+        c.order.pass = pass & kPassMask;
         return;
     }
-    take_out(k, c);
-    c.order.pass = pass;
-    insert(k, c);
+    take_out(c);
+    c.order.pass = pass & kPassMask;
+    insert(c);
 }
 
 } // namespace plait::channel

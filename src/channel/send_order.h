@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who sends next: strict classes (0 first), and inside a class shares by weight. Start-time fair
-// queueing: each channel has a virtual time that advances by bytes / weight as it sends, the lowest
-// goes next, and one that was idle joins at the present, not in the past. So a channel with
-// a small message waits for at most one packet of the bulk beside it, in whatever crowd. The queue
-// is an intrusive pairing heap: no memory, O(log n) a step, O(1) with a single channel.
+// Who sends next: control frames before anything else, then strict classes (0 first), and inside
+// a class small messages before bulk, and shares by weight. Start-time fair queueing: each channel
+// has a virtual time that advances by bytes / weight as it sends, the lowest goes next, and one
+// that was idle joins at the present, not in the past. A lane is an intrusive pairing heap: no
+// memory, O(log n) a step, O(1) with a single channel.
 #pragma once
 
 #include "channel/channel.h"
@@ -18,22 +18,28 @@ class SendOrder {
     SendOrder(const SendOrder &) = delete;
     SendOrder &operator=(const SendOrder &) = delete;
 
+    // How much it hurries: control frames wait for nobody's data, small messages for no bulk of
+    // their class.
+    enum class Haste : uint8_t { kBulk, kSmall, kControl };
     // It has something to send; no harm if it was said already.
-    void ready(Channel &c);
-    // It has not, or is to be destroyed; its class must not have changed since ready().
+    void ready(Channel &c, Haste haste = Haste::kBulk);
+    // It has not, or is to be destroyed.
     void remove(Channel &c);
     // Who sends next, or nullptr. It stays queued.
     Channel *next();
     // The next after `c` among the queued of c's class, in no promised order; for the rare walk.
-    bool empty() const { return classes_ == 0; }
+    bool empty() const { return lanes_ == 0; }
     static bool queued(const Channel &c) { return c.order.prev != nullptr; }
     // It sent so many bytes.
     void charge(Channel &c, size_t bytes);
-    // The class of next(); 16 if there is none.
+    // The most urgent class of those that wait with data alone; 16 if there is none.
     unsigned first_class() const;
 
   private:
-    struct Class {
+    static constexpr unsigned kLanes = 17; // control, then the classes
+    // What goes before its turn is owed, up to this: nobody waits longer for it than that.
+    static constexpr uint64_t kDebtMax = 16384; // bytes
+    struct Lane {
         Channel *root = nullptr;
         uint64_t now = 0; // virtual time
     };
@@ -41,10 +47,10 @@ class SendOrder {
     static Channel *meld(Channel *a, Channel *b);
     static Channel *merge_pairs(Channel *first);
     static void cut(Channel &c);
-    void insert(Class &k, Channel &c);
-    void take_out(Class &k, Channel &c);
-    std::array<Class, 16> class_{};
-    uint16_t classes_ = 0; // a bit for each class with somebody in it
+    void insert(Channel &c);
+    void take_out(Channel &c);
+    std::array<Lane, kLanes> lane_{};
+    uint32_t lanes_ = 0; // a bit for each with somebody in it
 };
 
 } // namespace plait::channel

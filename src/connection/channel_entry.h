@@ -18,6 +18,8 @@ struct Epoch {
     bool acked = false;   // one of them was acknowledged
 };
 
+inline constexpr size_t kSmallMessage = 2048; // bytes
+
 struct ChannelEntry : channel::Channel {
     template <class... Args>
     explicit ChannelEntry(uint32_t connection_slot, Args &&...args)
@@ -38,6 +40,9 @@ struct ChannelEntry : channel::Channel {
     uint64_t token = 0;
     Status status = PLAIT_OK;
     uint64_t code = 0;
+
+    // A message channel with little waiting: it need not wait for bulk.
+    bool small() const { return config().messages && queued() <= kSmallMessage; }
 
     // How it ended, as far as the channel itself knows.
     Status end_status() const {

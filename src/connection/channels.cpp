@@ -187,6 +187,12 @@ Status Connection::refuse_channel(ChannelEntry &e, uint64_t code, Time now) {
     return PLAIT_OK;
 }
 
+channel::SendOrder::Haste Connection::haste_of(const ChannelEntry &e) {
+    if (e.pending_control())
+        return channel::SendOrder::Haste::kControl;
+    return e.small() ? channel::SendOrder::Haste::kSmall : channel::SendOrder::Haste::kBulk;
+}
+
 // Passes on what has happened in a channel, and puts it where it belongs: in the order of those
 // that have something to send, among those with a deadline, or away.
 void Connection::harvest(ChannelEntry &e, Time now) {
@@ -222,7 +228,7 @@ void Connection::harvest(ChannelEntry &e, Time now) {
         return detach(e);
     if (e.numbered) {
         if (e.pending_control() || e.has_data(now))
-            order_.ready(e);
+            order_.ready(e, haste_of(e));
         else
             order_.remove(e);
     }

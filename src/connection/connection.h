@@ -303,6 +303,7 @@ class Connection {
     Status channel_for(ChannelNumber n, ChannelEntry *&out);
     void announce_request(ChannelEntry &entry);
     void grant_channels();
+    static channel::SendOrder::Haste haste_of(const ChannelEntry &entry);
     void harvest(ChannelEntry &entry, Time now);
     void end_channel(ChannelEntry &entry, Status why, uint64_t code);
     void detach(ChannelEntry &entry);

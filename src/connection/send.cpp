@@ -15,9 +15,8 @@ constexpr Duration kMaxChallengeGap = base::seconds(1);
 // Bytes of channels that a link has carried before a larger MTU is looked for: it would not pay for
 // connections that do little more than exist.
 constexpr uint64_t kWorthSearching = 16 << 10;
-constexpr size_t kUrgentMessage = 2048; // bytes: a message channel with less than this waiting
-constexpr size_t kAskBudgetEvery = 16;  // packets of a burst
-constexpr size_t kMinSpare = 1200;      // bytes of window that a sender with data would have used
+constexpr size_t kAskBudgetEvery = 16; // packets of a burst
+constexpr size_t kMinSpare = 1200;     // bytes of window that a sender with data would have used
 constexpr size_t kBurst = 64; // packets of one channel on one link before others get a turn
 } // namespace
 
@@ -240,7 +239,7 @@ void Connection::send_data(Time now) {
     }
     for (channel::Channel *next = order_.next(); next; next = order_.next()) {
         auto &entry = static_cast<ChannelEntry &>(*next);
-        const bool urgent = entry.config().messages && entry.queued() <= kUrgentMessage;
+        const bool urgent = entry.small();
         uint64_t bytes = 0;
         LinkEntry *link = choose_link(entry, urgent, now, bytes);
         if (!link) {
@@ -345,7 +344,11 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes,
     const EndpointEntry &endpoint = endpoint_of(link);
     bool any = false;
     uint64_t allowed = 0, window = 0; // as last asked for; what was sent since is taken off
-    for (size_t n = 0; n < kBurst && entry.attached; n++) {
+    // What goes before its turn goes alone, and control does not take data of a later class along.
+    const bool early = entry.order.lane == 0 || entry.order.small;
+    const bool data_too =
+        entry.order.lane > 0 || entry.config().priority_class <= order_.first_class();
+    for (size_t n = 0; n < (early ? 1 : kBurst) && entry.attached; n++) {
         if (!entry.pending_control() && !entry.has_data(now))
             break;
         if (n > 0 && bytes == 0)
@@ -362,7 +365,7 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes,
         PacketBuilder packet(*this, link, entry, size);
         add_acks(packet, link, now);
         packet.add_channel_control(entry);
-        const bool data = packet.add_data(now);
+        const bool data = data_too && packet.add_data(now);
         if (!packet.eliciting()) {
             // ACKs may have taken all the room: then they go alone.
             if (!packet.finish(now))

@@ -46,6 +46,51 @@ void test_order_lower_class_goes_first_while_it_has_anything(void **) {
     assert_ptr_equal(w.order.next(), &last);
 }
 
+// Whatever it has sent before: it is owed only by bulk.
+void test_order_small_before_the_bulk_of_its_class(void **) {
+    Crowd w;
+    Channel &often = w.add(8), &urgent = w.add(7);
+    for (int i = 0; i < 50; i++)
+        w.order.ready(w.add(8));
+    for (int i = 0; i < 200; i++) {
+        w.order.ready(often, SendOrder::Haste::kSmall);
+        assert_ptr_equal(w.order.next(), &often);
+        w.order.charge(often, 500);
+        w.order.remove(often);
+        Channel *bulk = w.order.next();
+        assert_true(bulk != &often);
+        w.order.charge(*bulk, 1200);
+    }
+    w.order.ready(urgent);
+    w.order.ready(often, SendOrder::Haste::kSmall);
+    assert_ptr_equal(w.order.next(), &urgent); // of a class before
+    w.order.remove(urgent);
+    // With much to send it is bulk among bulk: what it had too much is owed, but not forever.
+    w.order.ready(often);
+    int turns = 0;
+    for (; w.order.next() != &often; turns++) {
+        assert_true(turns < 50 * 16);
+        w.order.charge(*w.order.next(), 1200);
+    }
+    assert_true(turns > 50);
+}
+
+void test_order_control_goes_before_every_class(void **) {
+    Crowd w;
+    Channel &last = w.add(15), &first = w.add(0);
+    w.order.ready(first, SendOrder::Haste::kSmall);
+    w.order.ready(last);
+    assert_ptr_equal(w.order.next(), &first);
+    assert_true(w.order.first_class() == 0);
+    w.order.ready(last, SendOrder::Haste::kControl);
+    assert_ptr_equal(w.order.next(), &last);
+    assert_true(w.order.first_class() == 0);
+    w.order.ready(last);
+    assert_ptr_equal(w.order.next(), &first);
+    w.order.remove(first);
+    assert_true(w.order.first_class() == 15);
+}
+
 void test_order_weights_share_a_class_within_a_packet(void **) {
     Crowd w;
     uint64_t bytes[4] = {};
@@ -118,6 +163,8 @@ void test_order_random_use_agrees_with_a_plain_search(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_order_lower_class_goes_first_while_it_has_anything),
+        cmocka_unit_test(test_order_small_before_the_bulk_of_its_class),
+        cmocka_unit_test(test_order_control_goes_before_every_class),
         cmocka_unit_test(test_order_weights_share_a_class_within_a_packet),
         cmocka_unit_test(test_order_small_newcomer_goes_before_the_bulk_already_there),
         cmocka_unit_test(test_order_random_use_agrees_with_a_plain_search),
