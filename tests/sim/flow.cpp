@@ -160,6 +160,19 @@ void FlowEnd::account(const plait_event &closed_event) const {
 
 // -- sending
 
+bool FlowEnd::pausing() {
+    if (!paused && sent >= volume.pause_at) {
+        paused = true;
+        flow->world().after(volume.pause, [this] {
+            volume.pause_at = UINT64_MAX;
+            pump();
+            if (!abandoned)
+                node->poke();
+        });
+    }
+    return sent >= volume.pause_at;
+}
+
 // With an interval: whether the next piece is due; sets the timer if not.
 bool FlowEnd::due() {
     if (volume.interval.us == 0)
@@ -190,7 +203,7 @@ void FlowEnd::pump() {
     if (!opener && flow->plan().back_after_end && !end)
         return;
     while (!done_sending() && sent < volume.reset_at) {
-        if (!due())
+        if (pausing() || !due())
             return;
         Status s = PLAIT_OK;
         if (!send_next(s)) {
@@ -234,7 +247,7 @@ bool FlowEnd::send_next(Status &s) {
         }
         return s == PLAIT_OK;
     }
-    const uint64_t left = std::min(volume.bytes, volume.reset_at) - sent;
+    const uint64_t left = std::min({volume.bytes, volume.reset_at, volume.pause_at}) - sent;
     const size_t most = volume.interval.us > 0 ? kPacedPiece : rng.range(1, kLongestPiece);
     std::vector<uint8_t> piece(std::min<uint64_t>(left, most));
     fill_content(key(opener), sent, piece);

@@ -24,6 +24,8 @@ struct Volume {
     Duration interval{
         0}; // between two messages (or 1,000 bytes of a stream); 0: as fast as it goes
     uint64_t reset_at = UINT64_MAX; // resets after so many bytes or messages
+    uint64_t pause_at = UINT64_MAX; // after so many sends nothing
+    Duration pause{0};              // for so long
 };
 
 struct FlowPlan {
@@ -51,7 +53,7 @@ struct FlowEnd {
     uint64_t sent = 0; // bytes or messages that were taken
     size_t head = 0;   // bytes of the length before the last of them
     bool finish_called = false, finished = false, reset_called = false, stopped_by_peer = false;
-    bool waits_for_writable = false, timer_set = false;
+    bool waits_for_writable = false, timer_set = false, paused = false;
     uint64_t next_due = 0;                             // ns of the world
     std::map<const void *, std::vector<uint8_t>> lent; // what the engine borrows, until released
     std::vector<uint64_t> sent_at;                     // ns of the world, a message
@@ -83,6 +85,7 @@ struct FlowEnd {
     }
     bool messages() const;
     bool due();
+    bool pausing();
     bool send_next(Status &s);
     Status send_piece(Bytes piece, uint64_t &taken);
     Status send_owned(Bytes piece);

@@ -163,12 +163,17 @@ Arguments parse(int argc, char **argv) {
 }
 
 int run_all(const Arguments &arguments) {
-    const Group groups[] = {{"self", self_scenarios()},           {"faults", fault_scenarios()},
+    const Group groups[] = {{"self", self_scenarios()},
+                            {"faults", fault_scenarios()},
                             {"handshake", handshake_scenarios()},
                             {"small", small_scenarios()},
-                            {"flood", flood_scenarios()}, {"links", link_scenarios()},
-                            {"paths", path_scenarios()},          {"channels", channel_scenarios()},
-                            {"matrix", matrix_scenarios()},       {"nodes", node_scenarios()},
+                            {"flood", flood_scenarios()},
+                            {"links", link_scenarios()},
+                            {"paths", path_scenarios()},
+                            {"channels", channel_scenarios()},
+                            {"matrix", matrix_scenarios()},
+                            {"flow", flow_scenarios()},
+                            {"nodes", node_scenarios()},
                             {"life", life_scenarios()},
                             {"congestion", congestion_scenarios()},
                             {"policies", policy_scenarios()},

@@ -30,6 +30,7 @@ std::span<const Scenario> path_scenarios();
 std::span<const Scenario> life_scenarios();
 std::span<const Scenario> channel_scenarios();
 std::span<const Scenario> matrix_scenarios();
+std::span<const Scenario> flow_scenarios();
 std::span<const Scenario> node_scenarios();
 std::span<const Scenario> congestion_scenarios();
 std::span<const Scenario> self_scenarios();
