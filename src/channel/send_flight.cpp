@@ -469,6 +469,8 @@ void SendHalf::write_skips(Core &c, base::Writer &w, ControlSet &written) {
         w.bytes(one.written());
         written |= static_cast<ControlSet>(control::kSkip | serial << control::kSkipSerialShift);
         now.written = true;
+        // It may arrive and be called lost: said again with others its messages would count twice.
+        now.may_merge = now.may_merge && !c.config.messages;
         now.serial = serial;
         if (now.end < skips[i].end) {
             skips[i].start = now.end;

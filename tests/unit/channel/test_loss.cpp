@@ -172,6 +172,27 @@ void test_bytes_holes_of_one_skip_are_told_each_at_its_place(void **) {
     assert_true(p.z->stats().bytes_missing == 4);
 }
 
+// A SKIP that arrived, but is called lost, is not said again as part of a larger one.
+void test_skip_called_lost_counts_its_messages_once(void **) {
+    Config c = media(base::millis(10));
+    c.unordered = true;
+    Pair p(c);
+    Segment s;
+    assert_true(send(*p.a, "one").ok());
+    assert_false(p.a->next_segment(100, at_ms(20), s));
+    uint8_t bytes[64];
+    base::Writer w(bytes);
+    ControlSet set = 0;
+    p.a->write_control(w, set);
+    assert_true(set & control::kSkip);
+    assert_true(Pair::deliver(w.written(), *p.z, at_ms(20)) == PLAIT_OK);
+    p.a->on_control_lost(set);
+    assert_true(send(*p.a, "two", at_ms(20)).ok());
+    assert_false(p.a->next_segment(100, at_ms(40), s));
+    p.carry_all(at_ms(40));
+    assert_true(p.z->stats().messages_missing == 2);
+}
+
 void test_peek_tells_the_gap_before_the_end(void **) {
     Config c = telemetry(0);
     c.unordered = false;
@@ -328,6 +349,7 @@ int main() {
         cmocka_unit_test(test_ordered_gap_is_told_at_its_place),
         cmocka_unit_test(test_skip_of_a_message_that_arrived_takes_nothing_away),
         cmocka_unit_test(test_bytes_holes_of_one_skip_are_told_each_at_its_place),
+        cmocka_unit_test(test_skip_called_lost_counts_its_messages_once),
         cmocka_unit_test(test_peek_tells_the_gap_before_the_end),
         cmocka_unit_test(test_skip_twice_around_the_end_of_waiting_counts_once),
         cmocka_unit_test(test_close_on_loss_in_order_waits_for_what_is_missing),
