@@ -63,7 +63,8 @@ PLAIT_API plait_status plait_channel_write_all(plait_node *node, plait_channel c
 PLAIT_API plait_status plait_channel_read_wait(plait_node *node, plait_channel channel, void *buf,
                                                size_t cap, size_t *got, int timeout_ms);
 
-/** plait_channel_finish, and waits until everything has been acknowledged.
+/** plait_channel_finish, and waits until everything has been acknowledged. The peer acknowledges
+ *  while its node runs, and when it closes the connection.
  *    PLAIT_E_TIMEOUT  not in time; it goes on being sent
  *    and the statuses of plait_channel_finish but without PLAIT_E_STATE if it is
  *    finished already

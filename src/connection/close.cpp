@@ -63,6 +63,7 @@ void Connection::raise_closed() {
 void Connection::send_close(Time now) {
     if (!close_owed_ || !has_keys_ || !confirmed_ || state_ == State::kClosed)
         return;
+    send_acks(now, true); // what has come is told before: the peer's channels may be finished by it
     wire::CloseFrame f;
     f.code = ending_.by_peer ? static_cast<uint64_t>(wire::CloseCode::kNone) : ending_.code;
     f.by_application = !ending_.by_peer && ending_.by_application;

@@ -334,7 +334,7 @@ class Connection {
     void send_link_frames(LinkEntry &link, Time now);
     void send_validation(LinkEntry &link, Time now);
     void send_probes(LinkEntry &link, Time now);
-    void send_acks(Time now);
+    void send_acks(Time now, bool all = false);
     bool send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes, Time now);
     void add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now);
     void add_pending_control(PacketBuilder &packet);

@@ -166,11 +166,12 @@ LinkEntry *Connection::ack_way(LinkEntry &of) {
 
 // ACKs that nothing else has carried. They go on the fastest link, and now and then on their own,
 // so that its way back is measured too.
-void Connection::send_acks(Time now) {
+void Connection::send_acks(Time now, bool all) {
     ChannelEntry &control = services_.channels[control_];
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &of = link_at(i);
-        if (!of.exists() || !of.recovery || !of.received.ack_due(now))
+        if (!of.exists() || !of.recovery ||
+            !(all ? of.received.ack_pending() : of.received.ack_due(now)))
             continue;
         LinkEntry *const way = ack_way(of);
         const bool own_turn = of.own_ack_at + of.recovery->rtt().srtt() <= now;
@@ -353,7 +354,8 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes,
             break;
         if (n > 0 && bytes == 0)
             break;
-        if (n > 0 && (!endpoint.can_send() || (allowed == 0 && !can_send(link, now))))
+        if (n > 0 && (!endpoint.can_send() || !link.recovery->can_send() ||
+                      (allowed == 0 && !can_send(link, now))))
             break;
         const size_t size = link.packet_size(endpoint);
         if (allowed == 0) {

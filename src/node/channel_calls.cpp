@@ -4,6 +4,13 @@
 
 namespace plait::node {
 
+namespace {
+// The channel has ended, perhaps before it was accepted, and nothing will come any more.
+bool nothing_left(const ChannelEntry &e, Status read) {
+    return e.events.closed_raised && (read == PLAIT_E_AGAIN || read == PLAIT_E_STATE);
+}
+} // namespace
+
 Result<uint64_t> Node::open_channel(uint64_t connection, std::string_view label,
                                     const channel::Config &config, Time now) {
     Core &c = *core_;
@@ -173,7 +180,7 @@ Result<size_t> Node::read(uint64_t channel, MutBytes to, channel::ReadInfo *info
     if (!e.ok())
         return Error{e.status()};
     const auto r = (*e)->read(to, info);
-    if (!r.ok() && r.status() == PLAIT_E_AGAIN && (*e)->events.closed_raised)
+    if (nothing_left(**e, r.status()))
         return Error{PLAIT_E_CLOSED};
     if (r.ok() || r.status() != PLAIT_E_AGAIN)
         core_->connection_of(**e).after_channel_call(**e, now);
@@ -184,7 +191,8 @@ Result<size_t> Node::peek(uint64_t channel, std::span<Bytes> slices, channel::Re
     const auto e = core_->channel(channel);
     if (!e.ok())
         return Error{e.status()};
-    return (*e)->peek(slices, info);
+    const auto r = (*e)->peek(slices, info);
+    return nothing_left(**e, r.status()) ? Result<size_t>(Error{PLAIT_E_CLOSED}) : r;
 }
 
 Status Node::consume(uint64_t channel, size_t n, Time now) {

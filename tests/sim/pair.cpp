@@ -51,7 +51,8 @@ void Pair::connect(Duration limit) {
                    z->app().good_links(at_z) == wires.size();
         },
         limit, "all links good on both sides");
-    // Who is not proven to be there may open a few channels; the rest is granted a round trip later.
+    // Who is not proven to be there may open a few channels; the rest is granted a round trip
+    // later.
     w.run_for(millis(500));
 }
 

@@ -296,6 +296,55 @@ void test_dial_fails_events_once_memory_back(void **) {
     assert_int_equal(w.a.node.stats().links, 0);
 }
 
+// The reader closes at once: that everything came is told before the end, so that the sender may
+// count on it.
+void test_closed_after_reading_sender_has_finished(void **) {
+    World w;
+    assert_true(w.connect());
+    const uint64_t ch = *w.a.node.open_channel(w.ca, "", channel::stream(), w.now);
+    const std::vector<uint8_t> block(600, 1);
+    const Bytes part(block);
+    uint64_t zh = 0;
+    for (int i = 0; i < 20; i++) { // more than are acknowledged at once in a round trip
+        assert_true(w.a.node.send(ch, {&part, 1}, w.now).ok());
+        w.idle(base::micros(100));
+    }
+    assert_int_equal(w.a.node.finish(ch, w.now), PLAIT_OK);
+    assert_true(w.wait(w.z, PLAIT_EVENT_CHANNEL_REQUEST));
+    zh = event_of(w.z, PLAIT_EVENT_CHANNEL_REQUEST).channel;
+    assert_int_equal(w.z.node.accept_channel(zh, nullptr, w.now), PLAIT_OK);
+    std::vector<uint8_t> in(32768);
+    Status s = PLAIT_OK;
+    assert_true(w.run([&] {
+        const auto r = w.z.node.read(zh, in, nullptr, w.now);
+        s = r.ok() ? PLAIT_OK : r.status();
+        return s == PLAIT_E_END;
+    }));
+    const uint64_t cz = event_of(w.z, PLAIT_EVENT_CONNECTED).connection;
+    assert_int_equal(w.z.node.close(cz, 0, {}, w.now), PLAIT_OK);
+    assert_true(w.wait(w.a, PLAIT_EVENT_CLOSED));
+    assert_int_equal(count(w.a, PLAIT_EVENT_FINISHED), 1);
+}
+
+void test_request_refused_peek_of_its_channel_is_closed(void **) {
+    World w;
+    w.listen(true);
+    w.dial();
+    const uint64_t ch = *w.a.node.open_channel(w.ca, "", channel::stream(), w.now);
+    const std::vector<uint8_t> block(600, 1);
+    const Bytes part(block);
+    assert_true(w.a.node.send(ch, {&part, 1}, w.now).ok());
+    assert_true(w.wait(w.z, PLAIT_EVENT_CONNECTION_REQUEST));
+    w.idle(base::millis(50));
+    const uint64_t cz = event_of(w.z, PLAIT_EVENT_CONNECTION_REQUEST).connection;
+    assert_int_equal(w.z.node.refuse(cz, 7, w.now), PLAIT_OK);
+    w.idle(base::millis(50));
+    const plait_event request = event_of(w.z, PLAIT_EVENT_CHANNEL_REQUEST);
+    std::array<Bytes, 4> slices;
+    assert_int_equal(w.z.node.peek(request.channel, slices, nullptr).status(), PLAIT_E_CLOSED);
+    assert_int_equal(w.z.node.read(request.channel, {}, nullptr, w.now).status(), PLAIT_E_CLOSED);
+}
+
 void test_node_without_channels_left_refuses_to_connect(void **) {
     node::Config none;
     none.max_channels = 1;
@@ -327,6 +376,8 @@ int main() {
         cmocka_unit_test(test_unanswered_channel_released_after_the_end),
         cmocka_unit_test(test_both_dial_link_closed_before_end_is_told),
         cmocka_unit_test(test_dial_fails_events_once_memory_back),
+        cmocka_unit_test(test_closed_after_reading_sender_has_finished),
+        cmocka_unit_test(test_request_refused_peek_of_its_channel_is_closed),
         cmocka_unit_test(test_node_without_channels_left_refuses_to_connect),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
