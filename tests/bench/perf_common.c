@@ -23,7 +23,7 @@ plait_node *new_node(uint32_t busy_poll_us) {
     plait_node *node;
     config.busy_poll_us = busy_poll_us;
     config.max_connections = 1u << 18;
-    config.max_channels = 4096;
+    config.max_channels = 16384;
     config.memory_budget = (uint64_t)16 << 30;
     check(plait_identity_new(&identity), "identity");
     check(plait_node_new(identity, &config, &node), "node");

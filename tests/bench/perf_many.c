@@ -182,8 +182,10 @@ int perf_channels(const perf_options *options) {
     while (now_us() < until)
         check(plait_node_wait(peer.node, events, kEventsAtOnce, &got, 50), "wait");
     server_stats after = ask_stats(&peer);
-    printf("{\"bench\": \"channels\", \"count\": %u, \"opened_per_second\": %.0f}\n",
-           options->count, (double)options->count / seconds);
+    printf("{\"bench\": \"channels\", \"count\": %u, \"opened_per_second\": %.0f, "
+           "\"open_us\": %.2f}\n",
+           options->count, (double)options->count / seconds,
+           seconds * 1e6 / (double)options->count);
     print_memory("idle channel", &before, &after, options->count);
     close_peer(&peer);
     return 0;
