@@ -62,8 +62,9 @@ struct Listener {
     void echo(plait_channel channel) {
         char buf[4096];
         size_t len = 0;
+        size_t taken = 0; // what does not fit is not echoed
         while (plait_channel_read(node, channel, buf, sizeof buf, &len) == PLAIT_OK)
-            plait_channel_send(node, channel, buf, len, nullptr);
+            plait_channel_send(node, channel, buf, len, &taken);
     }
 
     void on_event(const plait_event &e) {
