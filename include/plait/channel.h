@@ -170,7 +170,8 @@ PLAIT_API plait_status plait_channel_config_init(plait_channel_config *config, s
  *    PLAIT_E_INVALID      a field of config is out of its range
  *    PLAIT_E_UNSUPPORTED  a combination that this version cannot do
  *    PLAIT_E_TOO_BIG      the label
- *    PLAIT_E_LIMIT        as many channels as the peer allows are open
+ *    PLAIT_E_LIMIT        as many channels as the peer allows are open, or what this connection
+ *                         may buffer (memory_budget) is used up by what was not read
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_channel_open(plait_node *node, plait_connection connection,
                                           const char *label, const plait_channel_config *config,

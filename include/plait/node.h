@@ -76,7 +76,8 @@ typedef struct plait_node_config {
                                        opens; default 64 */
     uint32_t max_links;           /**< links at the same time in a connection; default 8 */
     uint64_t memory_budget;       /**< bytes that peers may make this node buffer, all connections
-                                       together; default 64 MiB */
+                                       together, half of it in one of them; default 64 MiB. A line
+                                       needs its rate times twice its round trip */
     uint64_t handshake_timeout_us; /**< an unanswered connect ends after this; default 10 s */
     uint64_t idle_timeout_us;     /**< a connection in which nothing arrives ends after this, the
                                        smaller value of both sides; default 60 s. UINT64_MAX: never

@@ -83,7 +83,7 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
     for (const Status status : statuses)
         if (status != PLAIT_OK)
             return status;
-    to.connection_receive_memory = std::min(to.connection_receive_memory, to.receive_memory);
+    to.connection_receive_memory = to.receive_memory / 2; // one must not starve all others
     return PLAIT_OK;
 }
 

@@ -14,6 +14,8 @@
 
 namespace plait::channel {
 
+inline constexpr uint64_t kPartForFirst = 8; // an eighth of the memory is for first windows only
+
 class NodeBudget {
   public:
     explicit NodeBudget(uint64_t total) : total_(total) {}
@@ -54,6 +56,13 @@ class ConnectionBudget {
     uint64_t used() const { return used_; } // what is promised included
     uint64_t promised() const { return promised_; }
     uint64_t left() const { return std::min(share_ - used_, node_.left()); }
+    // What windows may grow into. The rest is for the first window of channels to come: those that
+    // are not read and hold what they have must not keep them from opening.
+    uint64_t spare() const {
+        const uint64_t own = share_ - used_, all = node_.left();
+        return std::min(own - std::min(own, share_ / kPartForFirst),
+                        all - std::min(all, node_.total() / kPartForFirst));
+    }
 
     // Sets bytes aside for channels that the peer may open: to be done before MAX_CHANNELS tells
     // it, INITIAL_WINDOW bytes each. False if there are not so many.
@@ -99,6 +108,8 @@ class ConnectionBudget {
         used_ -= bytes;
         node_.give(bytes);
     }
+
+    uint64_t take_spare(uint64_t bytes) { return take(std::min(bytes, spare())); }
 
     // 2 x sum of the links' rates x the longest RTT: what windows and send buffers grow to.
     void set_bdp(uint64_t bytes) { bdp_ = bytes; }

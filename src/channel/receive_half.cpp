@@ -259,10 +259,10 @@ void ReceiveHalf::raise_limit(Core &c, bool force) {
     if (state_ != ReceiveState::kOpen || c.phase == Phase::kOffered || c.phase == Phase::kRefused)
         return;
     const uint64_t target = std::min(read_ + window_, base::kVarintMax);
-    const uint64_t limit = std::min(target, read_ + credit_ + c.budget->left());
+    const uint64_t limit = std::min(target, read_ + credit_ + c.budget->spare());
     if (limit > limit_ && (force || limit - limit_ >= (limit - read_) / 4)) {
         if (limit - read_ > credit_)
-            credit_ += c.budget->take(limit - read_ - credit_);
+            credit_ += c.budget->take_spare(limit - read_ - credit_);
         limit_ = limit;
         c.want(control::kMaxData);
     }
@@ -362,7 +362,7 @@ void ReceiveHalf::accept(Core &c, uint64_t window, uint64_t max_message) {
     if (state_ != ReceiveState::kOpen)
         return;
     if (window > credit_)
-        credit_ += c.budget->take(window - credit_);
+        credit_ += c.budget->take_spare(window - credit_);
     first_window_ = static_cast<uint32_t>(
         std::max<uint64_t>(first_window_, std::min({window, credit_, kWindowMax})));
     window_ = first_window_;

@@ -67,6 +67,8 @@ Result<uint32_t> Connection::open_channel(std::string_view label, const channel:
         return Error{PLAIT_E_LIMIT};
     if (config.cipher && !crypto::cipher_available(static_cast<crypto::Cipher>(config.cipher)))
         return Error{PLAIT_E_UNSUPPORTED};
+    if (!config.one_way && budget_->left() < channel::kWindowFloor)
+        return Error{PLAIT_E_LIMIT}; // the peer could never send on it
     const uint32_t index = opened_;
     const uint32_t slot = new_channel(own_channel_number(index), config, true);
     if (slot == base::kNoSlot)
@@ -278,10 +280,11 @@ void Connection::detach(ChannelEntry &e) {
 void Connection::grant_channels() {
     const uint64_t most =
         std::min(peer_closed_ + config_.max_channels_per_peer, wire::kMaxChannelsASide);
-    // More than at first only while others do not need it.
+    // More than at first only while others, and windows in use, do not need it.
     const auto may = [&] {
         return peer_limit_ < peer_closed_ + channels_allowed_ ||
-               services_.budget.left() > services_.budget.total() / 2;
+               (services_.budget.left() > services_.budget.total() / 2 &&
+                budget_->left() > budget_->share() / 4);
     };
     const uint64_t before = peer_limit_;
     while (peer_limit_ < most && may() && budget_->promise(own_window_))

@@ -186,6 +186,38 @@ void test_endpoint_of_candidate_gone_is_forgotten(void **) {
     assert_false(has(w.z, PLAIT_EVENT_CLOSED));
 }
 
+// What the peer may open takes memory in advance, but never all of it: a channel opened here has a
+// window, and windows can grow.
+void test_more_channels_allowed_than_memory_leave_room_for_ours(void **) {
+    node::Config many;
+    many.max_channels_per_peer = 1u << 20;
+    World w(std::move(many));
+    assert_true(w.connect());
+    w.run([] { return false; }, base::seconds(2));
+    const uint64_t ch = *w.a.node.open_channel(w.ca, "", channel::stream(), w.now);
+    assert_true(w.a.node.channel_info(ch)->receive_limit >= channel::kDefaultWindow);
+    assert_true(w.a.node.stats().receive_memory < (32u << 20) * 7 / 8);
+}
+
+// Where there is no memory for a window the channel does not open, rather than open deaf.
+void test_no_memory_for_a_window_no_channel(void **) {
+    node::Config little;
+    little.receive_memory = little.connection_receive_memory = 128u << 10;
+    World w(std::move(little));
+    assert_true(w.connect());
+    Result<uint64_t> ch{uint64_t{0}};
+    uint64_t opened = 0;
+    while ((ch = w.a.node.open_channel(w.ca, "", channel::stream(), w.now)).ok()) {
+        assert_true(w.a.node.channel_info(*ch)->receive_limit >= channel::kWindowFloor);
+        opened++;
+    }
+    assert_true(opened > 0 && ch.status() == PLAIT_E_LIMIT);
+    assert_true(w.a.node.stats().receive_memory <= 128u << 10);
+    channel::Config deaf;
+    deaf.one_way = true; // needs none
+    assert_true(w.a.node.open_channel(w.ca, "", deaf, w.now).ok());
+}
+
 } // namespace
 
 int main() {
@@ -198,6 +230,8 @@ int main() {
         cmocka_unit_test(test_scarce_ids_of_failed_joins_come_back),
         cmocka_unit_test(test_endpoint_down_while_joining_no_timer_spins),
         cmocka_unit_test(test_endpoint_of_candidate_gone_is_forgotten),
+        cmocka_unit_test(test_more_channels_allowed_than_memory_leave_room_for_ours),
+        cmocka_unit_test(test_no_memory_for_a_window_no_channel),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
