@@ -257,6 +257,8 @@ class Connection {
     // paths.cpp
     void set_link_state(LinkEntry &link, link::State next, Status why, Time now);
     void suspect(LinkEntry &link, Status why, Time now);
+    std::vector<recovery::SentPacket *> most_wanted(LinkEntry &link);
+    LinkEntry &culprit(LinkEntry &silent, Time now);
     void declare_dead(LinkEntry &link, Status why, Time now);
     void recover(LinkEntry &link, Time now);
     void reinject_all(LinkEntry &link, Time now);

@@ -2,6 +2,7 @@
 // How links fare: suspicion, death and return, and a peer that turns up at another address
 // (docs/protocol.md section 7).
 #include "connection/connection.h"
+#include "connection/packet.h"
 
 #include <algorithm>
 
@@ -46,12 +47,20 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
     }
     if (link.recovery)
         link.recovery->set_suspect(bad);
+    for (size_t i = 0; bad && i < link_count_; i++)
+        if (LinkEntry &l = link_at(i); l.recovery && &l != &link && l.acks_from == link.number)
+            l.recovery->excuse(now);
     if (next == link::State::kSuspect)
         link.suspect_since = now;
     // What the peer has told us is not told back: each would go on taking the other's word for
     // news.
-    if ((bad || was_suspect) && confirmed_ && !link.peer_says_down)
+    if ((bad || was_suspect) && confirmed_ && !link.peer_says_down) {
         pending_.add({Control::kLinkState, link.number.v, 0});
+        // The survivor's window may be full for the very reason that its ACKs went over this link:
+        // the news does not wait for it.
+        if (LinkEntry *survivor = bad ? fastest_link() : nullptr)
+            survivor->probes_owed = std::max<uint8_t>(survivor->probes_owed, 1);
+    }
     link.why = reason_of(next, was_suspect, why, link.peer_says_down);
     link.peer_says_down &= bad;
     const bool good = next == link::State::kGood;
@@ -68,6 +77,29 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
     check_dormancy();
 }
 
+// The packets in flight there that their reader misses soonest, at most kFirstReinjection: those
+// with control frames, then those nearest to what a channel's peer has without a gap. By packet
+// number the oldest bytes would come last, if they are there for the second time.
+std::vector<recovery::SentPacket *> Connection::most_wanted(LinkEntry &link) {
+    using Ranked = std::pair<uint64_t, recovery::SentPacket *>;
+    std::vector<Ranked> all;
+    link.recovery->ledger().for_each_outstanding([&](recovery::SentPacket &p) {
+        if (p.has(recovery::SentPacket::kReinjected))
+            return;
+        const ChannelEntry *e = p.cookie == ControlLog::kNone && p.kind & kKindData
+                                    ? find_channel({p.channel_slot})
+                                    : nullptr;
+        all.push_back({e ? p.offset + e->unacked() - e->written() : 0, &p});
+    });
+    const size_t count = std::min(all.size(), kFirstReinjection);
+    const auto sooner = [](const Ranked &a, const Ranked &b) { return a.first < b.first; };
+    std::stable_sort(all.begin(), all.end(), sooner);
+    std::vector<recovery::SentPacket *> wanted(count);
+    std::transform(all.begin(), all.begin() + static_cast<ptrdiff_t>(count), wanted.begin(),
+                   [](const Ranked &r) { return r.second; });
+    return wanted;
+}
+
 // No answer for longer than there should be, while another link is good: what it carries goes out
 // again elsewhere, a part at once and the rest at the second timeout.
 void Connection::suspect(LinkEntry &link, Status why, Time now) {
@@ -76,16 +108,13 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
     const Time unanswered = link.recovery->ledger().first_unanswered();
     const int64_t waited_ms =
         unanswered != kNever && unanswered < now ? (now - unanswered).us / 1000 : 0;
-    size_t packets = 0;
     link.moved_bytes = 0;
-    link.recovery->ledger().for_each_outstanding([&](recovery::SentPacket &p) {
-        if (packets++ >= kFirstReinjection || p.has(recovery::SentPacket::kReinjected))
-            return;
-        p.flags |= recovery::SentPacket::kReinjected;
-        link.moved_bytes += p.length;
-        settle_lost(p, true, now);
-        p.cookie = ControlLog::kNone;
-    });
+    for (recovery::SentPacket *p : most_wanted(link)) {
+        p->flags |= recovery::SentPacket::kReinjected;
+        link.moved_bytes += p->length;
+        settle_lost(*p, true, now);
+        p->cookie = ControlLog::kNone;
+    }
     stats_.bytes_reinjected += link.moved_bytes;
     set_link_state(link, link::State::kSuspect, why, now);
     if (why == PLAIT_E_TIMEOUT)
@@ -94,6 +123,15 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
         link.set_reason("%s", base::status_text(why));
     link.probes_owed = 1;
     touch();
+}
+
+// Which link it is that answers do not come through: where those of `silent` came over another one
+// that owes answers of its own as well, that one.
+LinkEntry &Connection::culprit(LinkEntry &silent, Time now) {
+    LinkEntry *other = find_link(silent.acks_from);
+    return other && other->state == link::State::kGood && other->recovery->overdue() <= now
+               ? *other
+               : silent;
 }
 
 void Connection::declare_dead(LinkEntry &link, Status why, Time now) {
@@ -260,7 +298,7 @@ void Connection::link_timers(LinkEntry &link, Time now) {
         return;
     if (link.state == link::State::kGood && other_good(link) &&
         link.recovery->suspicion_timer() <= now)
-        suspect(link, PLAIT_E_TIMEOUT, now);
+        suspect(culprit(link, now), PLAIT_E_TIMEOUT, now);
     if (link.recovery->timer() <= now) {
         recovery::Outcome &out = services_.outcome;
         out.clear();

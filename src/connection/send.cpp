@@ -165,7 +165,8 @@ LinkEntry *Connection::ack_way(LinkEntry &of) {
 }
 
 // ACKs that nothing else has carried. They go on the fastest link, and now and then on their own,
-// so that its way back is measured too.
+// so that its way back is measured too; both if the peer has asked: it has nothing more to send
+// until it gets one, so that the loss of a single one, or of the fastest link, would stop it.
 void Connection::send_acks(Time now, bool all) {
     ChannelEntry &control = services_.channels[control_];
     for (size_t i = 0; i < link_count_; i++) {
@@ -174,7 +175,8 @@ void Connection::send_acks(Time now, bool all) {
             !(all ? of.received.ack_pending() : of.received.ack_due(now)))
             continue;
         LinkEntry *const way = ack_way(of);
-        const bool own_turn = of.own_ack_at + of.recovery->rtt().srtt() <= now;
+        const bool own_turn =
+            of.received.ack_asked() || of.own_ack_at + of.recovery->rtt().srtt() <= now;
         LinkEntry *const ways[2] = {way, own_turn && way != &of ? &of : nullptr};
         for (LinkEntry *carrier : ways) {
             const size_t size = carrier ? room_on(*carrier) : 0;
@@ -286,8 +288,10 @@ bool Connection::send_control(Time now) {
     add_pending_control(packet);
     packet.add_channel_control(control);
     packet.add_data(now);
-    if (packet.eliciting() && link->probes_owed > 0)
+    if (packet.eliciting() && link->probes_owed > 0) {
+        packet.ask_ack_now();
         link->probes_owed--;
+    }
     // Where ACKs have left no room for anything else they go alone, and the rest in the next one.
     const bool sent = packet.finish(now);
     harvest(control, now);

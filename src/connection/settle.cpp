@@ -25,6 +25,7 @@ Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time n
     const bool answered = out.anything_acked();
     settle(*link, now);
     if (answered) {
+        link->acks_from = arrived_on.number;
         link->suspect_timeouts = 0;
         recover(*link, now);
         link->received.set_srtt(link->recovery->rtt().srtt());

@@ -87,8 +87,9 @@ struct Link {
     uint64_t sent_unvalidated = 0;
     Time suspect_since;
     uint32_t suspect_timeouts = 0;
-    Time next_probe = base::kNever; // of a suspect or dead link
-    Time own_ack_at;                // when its own ACK last went over itself
+    Time next_probe = base::kNever;   // of a suspect or dead link
+    Time own_ack_at;                  // when its own ACK last went over itself
+    LinkNumber acks_from{UINT32_MAX}; // the link that brought the newest ACK of this one
 
     // For the application.
     Status status = PLAIT_OK;

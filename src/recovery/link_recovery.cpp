@@ -317,13 +317,19 @@ TimerVerdict LinkRecovery::on_timer(Time now, Outcome &out) {
     return TimerVerdict::kPto;
 }
 
-Time LinkRecovery::suspicion_timer() {
+Time LinkRecovery::overdue() {
     const Time sent = ledger_.first_unanswered();
     if (sent == kNever)
         return kNever;
     const RttEstimator &r = use_other() ? other_ : rtt_;
-    const Duration slack = std::max({r.rttvar() * 4, r.srtt() / 8, kGranularity});
-    return sent + r.srtt() + slack + max_ack_delay_ + line_time(ledger_.bytes_in_flight());
+    return std::max(sent, excused_) + r.srtt() + max_ack_delay_ +
+           line_time(ledger_.bytes_in_flight());
+}
+
+Time LinkRecovery::suspicion_timer() {
+    const Time late = overdue();
+    const RttEstimator &r = use_other() ? other_ : rtt_;
+    return late == kNever ? kNever : late + std::max({r.rttvar() * 4, r.srtt() / 8, kGranularity});
 }
 
 void LinkRecovery::mark_all_lost(Outcome &out) {
@@ -346,7 +352,7 @@ void LinkRecovery::reset_path(Time now) {
     pto_count_ = 0;
     ecn_.restart();
     rate_.reset();
-    last_sent_ = last_pto_ = window_full_ = fine_until_ = {};
+    last_sent_ = last_pto_ = window_full_ = fine_until_ = excused_ = {};
     suspect_ = false;
     after_change();
 }

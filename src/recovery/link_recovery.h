@@ -115,6 +115,10 @@ class LinkRecovery {
     TimerVerdict on_timer(Time now, Outcome &out);
     // From then on the link is suspect, if there is a better one. Sending does not move it.
     Time suspicion_timer();
+    // The same without any slack: an answer is late.
+    Time overdue();
+    // Answers came over a link that is suspect now: the suspicion timer begins again.
+    void excuse(Time now) { excused_ = now; }
     // While suspect, loss is not persistent congestion.
     void set_suspect(bool suspect) { suspect_ = suspect; }
     // The link died: hands everything outstanding back, in out.lost, once. Not taken for
@@ -189,6 +193,7 @@ class LinkRecovery {
     Time window_full_; // when the window last stopped the sender
     Time fine_until_;  // paced in shorter runs
     Time path_since_;  // packets sent earlier say nothing of this path
+    Time excused_;     // what was unanswered then may be so because of another link
     EcnValidation ecn_;
     uint32_t pto_count_ = 0;
     bool suspect_ = false;

@@ -41,6 +41,7 @@ void ReceivedPackets::on_received(PacketNumber pn, Time now, bool ack_eliciting,
         first_pending_ = now;
     if ((!in_order || ack_now || ecn == Ecn::kCe) && !immediate_)
         immediate_ = allow_immediate();
+    asked_ |= ack_now && immediate_;
 }
 
 // The sender's window is not known here, but what arrives in a round trip is: an eighth of that.
@@ -96,7 +97,7 @@ size_t ReceivedPackets::fill(std::span<base::Range> out) const {
 void ReceivedPackets::on_ack_sent(size_t ranges) {
     pending_ = 0;
     new_ranges_ = 0;
-    immediate_ = false;
+    immediate_ = asked_ = false;
     if (ranges < reportable()) // cut short by the room in its packet
         last_fill_ = static_cast<uint16_t>(std::clamp<size_t>(ranges, 1, kMaxRanges));
     else

@@ -60,6 +60,8 @@ class ReceivedPackets {
     // When an ACK must go at the latest; kNever if there is nothing to acknowledge.
     Time ack_deadline() const;
     bool ack_due(Time now) const { return ack_deadline() <= now; }
+    // The ACK that is due was asked for: the sender may go on only with it.
+    bool ack_asked() const { return asked_; }
     // Something ack-eliciting has come since the last ACK: one may ride along.
     bool ack_pending() const { return pending_ > 0; }
     // Newest first, at most out.size(); returns how many.
@@ -104,7 +106,7 @@ class ReceivedPackets {
     uint16_t new_ranges_ = 0; // begun since the last ACK
     uint16_t last_fill_ = kMaxRanges;
     uint8_t immediate_used_ = 0; // in this window
-    bool immediate_ = false, any_ = false;
+    bool immediate_ = false, asked_ = false, any_ = false;
 };
 
 } // namespace plait::recovery

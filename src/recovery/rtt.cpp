@@ -25,7 +25,10 @@ void RttEstimator::on_sample(Duration latest, Duration ack_delay, Time now) {
     // The peer's wait is taken off only where the result is not below the least round trip.
     const Duration adjusted = latest_ >= min_rtt_ + ack_delay ? latest_ - ack_delay : latest_;
     const Duration deviation = srtt_ > adjusted ? srtt_ - adjusted : adjusted - srtt_;
-    rttvar_ = {(3 * rttvar_.us + deviation.us) / 4};
+    // A round trip that becomes much shorter is no reason to wait longer for the next: then the
+    // variation grows with an eighth of the gain (as in Linux's tcp_rtt_estimator(), after Eifel).
+    const int64_t gain = adjusted < srtt_ && deviation > rttvar_ ? 32 : 4;
+    rttvar_ = {((gain - 1) * rttvar_.us + deviation.us) / gain};
     srtt_ = {(7 * srtt_.us + adjusted.us) / 8};
 }
 

@@ -129,8 +129,12 @@ CHECKED_TEST(test_suspicion_is_not_put_off_by_further_sends) {
     CHECK(l.suspicion_timer() == due);
     CHECK(l.timer() > pto);
     CHECK(ack(l, {{30, 35}}, now + millis(100), out) == PLAIT_OK);
-    const Duration slack = l.rtt().srtt() + l.rtt().rttvar() * 4 + millis(5);
-    CHECK(l.suspicion_timer() == now + millis(40) + slack); // packet 35 was sent 40 ms later
+    const RttEstimator &r = l.rtt();
+    const Duration slack = std::max(r.rttvar() * 4, r.srtt() / 8);
+    const Time late = now + millis(40) + r.srtt() + millis(5); // packet 35 was sent 40 ms later
+    CHECK(l.overdue() == late && l.suspicion_timer() == late + slack);
+    l.excuse(now + millis(70)); // answers came over another link, and that one fails
+    CHECK(l.suspicion_timer() == late + slack + millis(30));
     return true;
 }
 

@@ -176,6 +176,17 @@ CHECKED_TEST(test_received_disorder_is_told_at_once_but_four_times_a_round_trip)
     return true;
 }
 
+CHECKED_TEST(test_received_asked_until_the_ack_went) {
+    ReceivedPackets r;
+    get(r, 0, Time{1});
+    CHECK(!r.ack_asked());
+    get(r, 1, Time{2}, true);
+    CHECK(r.ack_asked() && r.ack_due(Time{2}));
+    r.on_ack_sent(1);
+    CHECK(!r.ack_asked());
+    return true;
+}
+
 CHECKED_TEST(test_received_each_range_is_sent_three_times) {
     for (const size_t room : {64, 8, 3}) {
         ReceivedPackets r;
@@ -228,6 +239,7 @@ int main() {
         cmocka_unit_test(test_received_pure_acks_need_no_ack),
         cmocka_unit_test(test_received_bulk_is_acknowledged_eight_times_a_round_trip),
         cmocka_unit_test(test_received_disorder_is_told_at_once_but_four_times_a_round_trip),
+        cmocka_unit_test(test_received_asked_until_the_ack_went),
         cmocka_unit_test(test_received_each_range_is_sent_three_times),
         cmocka_unit_test(test_received_acknowledged_acks_end_the_report),
         cmocka_unit_test(test_received_congestion_marks_are_counted),

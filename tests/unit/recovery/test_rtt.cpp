@@ -50,6 +50,19 @@ CHECKED_TEST(test_rtt_forget_min_takes_next_sample) {
     return true;
 }
 
+// A queue that empties must not make the timers slower than one that fills.
+CHECKED_TEST(test_rtt_much_shorter_sample_widens_little) {
+    RttEstimator up, down;
+    for (RttEstimator *r : {&up, &down})
+        for (uint64_t i = 0; i < 100; i++)
+            r->on_sample(millis(40), {}, Time{i});
+    up.on_sample(millis(60), {}, Time{200});
+    down.on_sample(millis(20), {}, Time{200});
+    CHECK(up.rttvar() == millis(5));
+    CHECK(down.rttvar() == micros(625));
+    return true;
+}
+
 CHECKED_TEST(test_rtt_variance_floor_is_one_millisecond) {
     RttEstimator r;
     for (uint64_t i = 0; i < 100; i++)
@@ -122,6 +135,7 @@ int main() {
         cmocka_unit_test(test_rtt_first_sample_sets_everything),
         cmocka_unit_test(test_rtt_ack_delay_is_taken_off_but_never_below_min),
         cmocka_unit_test(test_rtt_forget_min_takes_next_sample),
+        cmocka_unit_test(test_rtt_much_shorter_sample_widens_little),
         cmocka_unit_test(test_rtt_variance_floor_is_one_millisecond),
         cmocka_unit_test(test_one_way_queue_is_seen_whatever_the_clock_offset),
         cmocka_unit_test(test_one_way_min_is_forgotten_after_ten_seconds),
