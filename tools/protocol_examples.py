@@ -136,11 +136,60 @@ def channel_key(root, channel, direction, cipher=1, epoch=0):
     return both[:32], both[32:]
 
 
+def rekey_root(root, generation, init_body, resp_body, secrets):
+    data = b"plait1 rekey" + struct.pack(">I", generation) + b"".join(secrets)
+    return blake2b(data + init_body + resp_body, 64, root)
+
+
+def rekey(hs):
+    """Section 3.5, from generation 0 to 1."""
+    a, z = count_up(0x80, 32), count_up(0xC0, 32)
+    head = struct.pack(">I", 1)
+    init_body = head + b"\0\1" + b"\0\x20" + x25519(a)
+    resp_body = head + b"\0\x20" + x25519(z)
+    ee, es, se = x25519(a, x25519(z)), x25519(a, Z.public), x25519(A.secret, x25519(z))
+    # Z computes the same from the other halves.
+    assert (ee, es, se) == (
+        x25519(z, x25519(a)),
+        x25519(Z.secret, x25519(a)),
+        x25519(z, A.public),
+    )
+    root = rekey_root(hs.root, 1, init_body, resp_body, (ee, es, se))
+    key, iv = channel_key(root, 5, 0)
+    packet = short_packet(root, 0, Z_CID, 5, 2, 9, 1, 0x08, [(b"\x01", "PING")], hs.root)
+    return {
+        "a_ephemeral": a,
+        "z_ephemeral": z,
+        "init": [
+            (varint(3) + varint(len(init_body)), "REKEY_INIT"),
+            (init_body[:4], "generation"),
+            (init_body[4:6], "suite"),
+            (init_body[6:], "key"),
+        ],
+        "resp": [
+            (varint(4) + varint(len(resp_body)), "REKEY_RESP"),
+            (resp_body[:4], "generation"),
+            (resp_body[4:], "key"),
+        ],
+        "ee": ee,
+        "es": es,
+        "se": se,
+        "root_1": root,
+        "key": key,
+        "iv": iv,
+        "header": packet["header"],
+        "plaintext": packet["plaintext"],
+        "packet": packet["packet"],
+    }
+
+
 def header_key(root, direction):
     return expand(root, "hp", bytes([direction]), 16)
 
 
-def short_packet(root, direction, cid, channel, link, number, number_size, flags, plaintext):
+def short_packet(
+    root, direction, cid, channel, link, number, number_size, flags, plaintext, root_0=None
+):
     """Section 4.3, step by step; the fields are those of the example."""
     flags |= number_size - 1
     channel_bytes, number_bytes = varint(channel), number.to_bytes(8, "big")[8 - number_size :]
@@ -148,7 +197,7 @@ def short_packet(root, direction, cid, channel, link, number, number_size, flags
     key, iv = channel_key(root, channel, direction, epoch=flags >> 4 & 3)
     nonce = bytes(a ^ b for a, b in zip(iv, struct.pack(">IQ", link, number)))
     sealed = seal(key, nonce, header, joined(plaintext))
-    mask = siphash128(header_key(root, direction), sealed[-16:])
+    mask = siphash128(header_key(root_0 or root, direction), sealed[-16:])
     rest = bytes(a ^ b for a, b in zip(channel_bytes + number_bytes, mask[1:]))
     return {
         "header": [
@@ -292,8 +341,11 @@ def examples():
             "hp_1": header_key(root, 1),
             "chan_5_dir_0_key": key,
             "chan_5_dir_0_iv": iv,
-            "exporter_5_test_32": expand(root, "exporter", struct.pack(">I", 5) + b"test", 32),
+            "exporter_5_test_32": expand(
+                expand(root, "exporter", b"", 32), "export", struct.pack(">I", 5) + b"test", 32
+            ),
         },
+        "rekey": rekey(hs),
         "data_packet": short_packet(root, 0, Z_CID, 5, 0, 0x1234, 2, 0x04, data),
         "ack_packet": short_packet(root, 1, A_CID, 0, 0, 7, 1, 0, ack),
         "empty_packet": short_packet(root, 0, Z_CID, 70000, 6, 0x123456789, 4, 0x20, b""),

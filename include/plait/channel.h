@@ -104,7 +104,9 @@ typedef struct plait_channel_config {
     uint8_t link_policy;      /**< PLAIT_POLICY_*; PINNED by plait_channel_set_policy only */
     uint8_t cipher;           /**< PLAIT_CIPHER_*; the opener's choice */
     uint8_t tell;             /**< PLAIT_TELL_* */
-    uint8_t reserved;         /**< 0 */
+    uint8_t rekey_log2;       /**< the opener's choice too: each direction takes a new key after so
+                                   many packets, as a power of two, up to 62. 0: only at the
+                                   cipher's limit */
     uint32_t max_message;     /**< bytes of the largest message that this side takes; default
                                    16 MiB */
     uint32_t resend_limit;    /**< PLAIT_RESEND_AT_MOST: how often */
@@ -446,6 +448,8 @@ typedef struct plait_channel_stats {
     uint64_t receive_window;     /**< bytes that the peer may send ahead of reading */
     uint64_t reports;            /**< that wait for plait_channel_take_reports */
     uint64_t reports_missed;     /**< that fell out before */
+    uint64_t send_epoch;         /**< how often its key for sending was changed */
+    uint64_t receive_epoch;      /**< and that for receiving */
 } plait_channel_stats;
 
 /** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since

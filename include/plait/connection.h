@@ -168,6 +168,7 @@ typedef struct plait_connection_stats {
     uint64_t bytes_reinjected;  /**< moved from links in trouble to others */
     uint64_t receive_memory;    /**< bytes received that wait for the application */
     uint64_t send_memory;       /**< bytes that wait for being sent or acknowledged */
+    uint64_t generation;        /**< how often all keys were renewed */
 } plait_connection_stats;
 
 /** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since

@@ -38,8 +38,10 @@ enum {
                                            RTT in us; d: rate in bytes a second */
     PLAIT_TRACE_DATA_SENT = 7,        /**< a: channel number; b: offset in the channel's direction;
                                            c: bytes; d: PLAIT_TRACE_DATA_… bits */
-    PLAIT_TRACE_LINK_ROLE = 8         /**< a: PLAIT_ROLE_*; b: PLAIT_REASON_*; c: PLAIT_LINK_*; d:
+    PLAIT_TRACE_LINK_ROLE = 8,        /**< a: PLAIT_ROLE_*; b: PLAIT_REASON_*; c: PLAIT_LINK_*; d:
                                            bytes moved to other links */
+    PLAIT_TRACE_GENERATION = 9        /**< new keys for the whole connection are used for sending;
+                                           a: how often so far (with PLAIT_TRACE_CONNECTIONS) */
 };
 
 /** plait_trace_record.d of PLAIT_TRACE_DATA_SENT. */

@@ -21,8 +21,6 @@ Status invalid(const char *function, const char *field) {
 }
 
 Status check_fields(const char *function, const plait_channel_config &c) {
-    if (c.reserved != 0)
-        return reserved_field(function, "reserved");
     if (c.tell > (PLAIT_TELL_REPORTS | PLAIT_TELL_WINDOWS))
         return invalid(function, "tell");
     if (c.resend > PLAIT_RESEND_UNTIL_DEADLINE)
@@ -38,6 +36,8 @@ Status check_fields(const char *function, const plait_channel_config &c) {
         return invalid(function, "link_policy");
     if (c.cipher > PLAIT_CIPHER_AES256_GCM)
         return invalid(function, "cipher");
+    if (c.rekey_log2 > channel::kRekeyLog2Max)
+        return invalid(function, "rekey_log2");
     if (c.window != 0 && (c.window < channel::kWindowFloor || c.window > channel::kWindowMax))
         return invalid(function, "window");
     constexpr uint64_t kWaitMaxUs = static_cast<uint64_t>(channel::kWaitMax.us);
@@ -67,6 +67,7 @@ Status read_channel_config(const char *function, const plait_channel_config &fro
     to.weight_log2 = from.weight_log2;
     to.link_policy = from.link_policy;
     to.cipher = from.cipher;
+    to.rekey_log2 = from.rekey_log2;
     if (from.max_message != 0)
         to.max_message = from.max_message;
     to.resend_parameter =
@@ -123,6 +124,7 @@ plait_channel_config to_c(const node::ChannelInfo &info) {
     to.cipher = from.cipher;
     to.tell = static_cast<uint8_t>((from.reports ? PLAIT_TELL_REPORTS : 0) |
                                    (from.window_events ? PLAIT_TELL_WINDOWS : 0));
+    to.rekey_log2 = from.rekey_log2;
     to.max_message = from.max_message;
     if (from.resend == wire::Resend::kAtMost)
         to.resend_limit = static_cast<uint32_t>(from.resend_parameter);
@@ -322,6 +324,8 @@ plait_status plait_channel_get_stats(plait_node *node, plait_channel channel,
         stats.receive_window = info->receive_window;
         stats.reports = info->reports;
         stats.reports_missed = from.reports_missed;
+        stats.send_epoch = info->send_epoch;
+        stats.receive_epoch = info->receive_epoch;
         return PLAIT_OK;
     });
 }

@@ -244,6 +244,7 @@ plait_status plait_connection_get_stats(plait_node *node, plait_connection conne
                           stats.bytes_reinjected = info->bytes_reinjected;
                           stats.receive_memory = info->receive_memory;
                           stats.send_memory = info->send_memory;
+                          stats.generation = info->generation;
                           return PLAIT_OK;
                       });
 }

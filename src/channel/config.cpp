@@ -10,7 +10,7 @@ using wire::Resend;
 
 Status check(const Config &c) {
     if (c.resend > Resend::kUntilDeadline || c.on_loss > OnLoss::kClose || c.priority_class > 15 ||
-        c.weight_log2 > 15 || c.rekey_log2 > 62)
+        c.weight_log2 > 15 || c.rekey_log2 > kRekeyLog2Max)
         return PLAIT_E_INVALID;
     if (c.window < kWindowFloor || c.window > kWindowMax || c.max_message == 0)
         return PLAIT_E_INVALID;

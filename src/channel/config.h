@@ -18,7 +18,8 @@ inline constexpr uint64_t kWindowMax =
 inline constexpr uint64_t kDefaultMaxMessage = 16u << 20;
 inline constexpr uint64_t kMaxMessageMax = 0xffffffff;
 inline constexpr uint8_t kDefaultPriority = 8;
-inline constexpr uint64_t kAttemptsMax = 1u << 20;        // of "at most n times"
+inline constexpr uint64_t kAttemptsMax = 1u << 20; // of "at most n times"
+inline constexpr uint8_t kRekeyLog2Max = 62;
 inline constexpr Duration kWaitMax = base::seconds(1000); // of a deadline or reorder wait
 
 struct Config {

@@ -90,20 +90,28 @@ void Connection::send_label(ChannelEntry &e, Time now) {
     const std::string_view label = e.label();
     if (label.size() <= wire::kMaxInlineLabel)
         return;
-    std::array<uint8_t, kMaxRecord> record;
-    base::Writer w(record);
-    w.varint(kLabelRecord);
-    w.varint(base::varint_size(e.number().v) + label.size());
+    std::array<uint8_t, kMaxRecord> body;
+    base::Writer w(body);
     w.varint(e.number().v);
     w.bytes(base::bytes_of(label));
-    send_record(w.written(), now);
+    send_record(kLabelRecord, w.written(), now);
 }
 
-void Connection::send_record(Bytes record, Time now) {
+// False: channel 0's buffer is full, the record was not sent. There is room for thousands.
+bool Connection::send_record(uint64_t type, Bytes body, Time now) {
+    std::array<uint8_t, kMaxRecord> head;
+    base::Writer w(head);
+    w.varint(type);
+    w.varint(body.size());
+    w.bytes(body);
+    PLAIT_ASSERT(w.ok());
+    const Bytes record = w.written();
     ChannelEntry &control = services_.channels[control_];
-    // A record that finds channel 0's buffer full is not sent: there is room for thousands.
-    (void)control.send({&record, 1}, now).ok();
+    if (control.room() < record.size())
+        return false;
+    const bool sent = control.send({&record, 1}, now).ok();
     after_channel_call(control, now);
+    return sent;
 }
 
 Status Connection::channel_for(ChannelNumber n, ChannelEntry *&out) {
@@ -227,7 +235,7 @@ void Connection::harvest(ChannelEntry &e, Time now) {
     if (!e.attached)
         return;
     if (e.done())
-        return detach(e);
+        return detach(e, now);
     if (e.numbered) {
         if (e.pending_control() || e.has_data(now))
             order_.ready(e, haste_of(e));
@@ -263,12 +271,13 @@ void Connection::close_channel(ChannelEntry &e, Time linger_until, uint64_t code
 }
 
 // Nothing of it is on its way any more: the number is history, the peer may open another.
-void Connection::detach(ChannelEntry &e) {
+void Connection::detach(ChannelEntry &e, Time now) {
     if (!e.attached)
         return;
     e.attached = false;
     order_.remove(e);
     channels_.erase(e.number().v);
+    keep_closed_keys(e, now);
     detached_.push_back(e.slot);
     if (opened_by_peer(e.number())) {
         peer_closed_++;

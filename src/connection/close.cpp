@@ -113,6 +113,10 @@ void Connection::finish_close(Time now) {
     handshake_.reset();
     services_.keys.forget(id_);
     root_.wipe();
+    exporter_.wipe();
+    rekey_.reset();
+    closed_keys_.clear();
+    early_packets_.clear();
     has_keys_ = false;
     resend_at_ = handshake_deadline_ = close_deadline_ = channel_deadline_ = kNever;
     (void)now;

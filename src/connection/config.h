@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/time.h"
+#include "crypto/key_schedule.h"
 #include "recovery/controller.h"
 #include "recovery/ecn.h"
 
@@ -23,6 +24,16 @@ inline constexpr uint64_t kPartOfMemory = 32;
 // Links of a smaller MTU need ids of at most kScarceCidSize bytes: only then each frame fits.
 inline constexpr uint32_t kSmallMtu = 72;
 
+inline constexpr size_t kMaxClosedKeys = 64; // closed channels whose epochs are remembered
+
+// When keys are renewed; other values than these are for simulations.
+struct KeyLimits {
+    uint64_t packets = UINT64_MAX; // under one key, at least 64; the cipher's own limit holds too
+    Duration generation_age = base::seconds(120);
+    uint64_t forgeries_rekey = crypto::kForgeriesRekey;
+    uint64_t forgeries_close = crypto::kForgeriesClose;
+};
+
 struct Config {
     uint32_t max_links = 8;
     uint32_t max_channels_per_peer = 64;
@@ -37,6 +48,7 @@ struct Config {
     // Where the line's rate is not known.
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     recovery::EcnMode ecn = recovery::EcnMode::kClassic;
+    KeyLimits keys;
     bool accept_at_once = false;
 };
 

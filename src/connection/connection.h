@@ -9,6 +9,8 @@
 //   paths.cpp       suspicion, death, address change    send.cpp      what goes next, on which link
 //   channels.cpp    open, accept, end                   packet.cpp    one packet built and sealed
 //   timers.cpp      the one deadline                    close.cpp     the end
+//   keys.cpp        epochs, which key opens             rekey.cpp     generations
+//   early.cpp       packets before their keys
 //
 //   kDialing ----RESP----> kConnected <----> kDormant
 //   kAnswering --1-RTT--> (kRequested) --^      |
@@ -18,6 +20,8 @@
 #include "base/range_set.h"
 #include "channel/send_order.h"
 #include "connection/control.h"
+#include "connection/early.h"
+#include "connection/rekey.h"
 #include "connection/services.h"
 #include "wire/read_frames.h"
 
@@ -163,7 +167,8 @@ class Connection {
     bool initiated() const { return initiated_; }
     uint64_t ephemeral_tag() const { return ephemeral_tag_; }
     crypto::Cipher cipher() const { return cipher_; }
-    const crypto::Root &root() const { return root_; }
+    const crypto::Secret<32> &exporter() const { return exporter_; }
+    uint32_t generation() const { return generation_; }
     const Ending &ending() const { return ending_; }
     // With which the peer's FRAGs to our attempt are tagged; nullptr: with none.
     const crypto::Mac *cookie() const {
@@ -273,11 +278,49 @@ class Connection {
     // receive.cpp
     struct Opened;
     bool open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet, Opened &out);
-    bool open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
-                          LinkNumber link, ChannelEntry *entry);
+    void on_forged();
     void on_authentic(Opened &opened, const Arrival &from, Time now);
     Status dispatch(Opened &opened, LinkEntry &link, Time now, bool &eliciting);
     void close_for_error(Status s, Time now);
+
+    // early.cpp
+    void keep_early(const CidOwner &owner, Bytes packet, const Arrival &from);
+    void open_early(Time now);
+
+    // keys.cpp
+    struct ClosedKeys {
+        ChannelNumber channel;
+        uint32_t epoch;
+        crypto::Cipher cipher;
+        Time until;
+    };
+    enum class Verdict : uint8_t { kOpened, kOpenedUnderOther, kForged, kNoKey };
+    Verdict open_with_keys(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
+                           LinkNumber link, ChannelEntry *entry);
+    uint64_t key_limit(const ChannelEntry &entry) const;
+    bool settled_before(Time then) const;
+    void look_at_epoch(ChannelEntry &entry, Time now);
+    void on_epoch_acked(ChannelEntry &entry, const recovery::SentPacket &p, Time now);
+    bool epoch_proof_due(const ChannelEntry &control) const;
+    void keep_closed_keys(const ChannelEntry &entry, Time now);
+    void drop_closed_keys(Time now);
+
+    // rekey.cpp
+    void want_generation() { wanted_generation_ = generation_ + 1; }
+    bool rekeying() const { return rekey_ || wanted_generation_ > generation_; }
+    void on_generation_old(Time now);
+    void progress_rekey(Time now);
+    void begin_rekey(Time now);
+    void offer_generation(Time now);
+    Status on_rekey_request(Bytes body);
+    Status on_rekey_init(Bytes body, Time now);
+    Status on_rekey_resp(Bytes body, Time now);
+    Status root_with(const crypto::Secret<32> &ephemeral, const crypto::X25519Public &remote,
+                     Bytes init_body, Bytes resp_body, crypto::Root &out);
+    void switch_generation(Rekey::State state, Time now);
+    void on_generation_heard(bool under_other, Time now);
+    void drop_old_keys();
+    Duration old_keys_kept() const;
 
     // frames.cpp
     Status on_control_stream(Time now);
@@ -290,7 +333,8 @@ class Connection {
     void on_close_frame(const wire::CloseFrame &f, Time now);
     Status on_label(Bytes body, Time now);
     Status on_classes(Bytes body, Time now);
-    void send_record(Bytes record, Time now);
+    Status on_record(uint64_t type, Bytes body, Time now);
+    bool send_record(uint64_t type, Bytes body, Time now);
 
     // channels.cpp
     ChannelEntry *find_channel(ChannelNumber n);
@@ -308,7 +352,7 @@ class Connection {
     static channel::SendOrder::Haste haste_of(const ChannelEntry &entry);
     void harvest(ChannelEntry &entry, Time now);
     void end_channel(ChannelEntry &entry, Status why, uint64_t code);
-    void detach(ChannelEntry &entry);
+    void detach(ChannelEntry &entry, Time now);
     void send_label(ChannelEntry &entry, Time now);
     void tune_windows(Time now);
 
@@ -345,7 +389,6 @@ class Connection {
     LinkEntry *fastest_link();
     LinkEntry *ack_way(LinkEntry &of);
     size_t room_on(LinkEntry &link);
-    void advance_epoch(ChannelEntry &entry);
 
     // policies.cpp
     uint8_t cost_of(const LinkEntry &link) const;
@@ -388,7 +431,13 @@ class Connection {
     bool policies_differ_ = false;   // some channel has had a policy of its own
     bool blocked_on_window_ = false; // the last drain stopped for congestion, not for lack of data
     crypto::NodeId peer_;
-    crypto::Root root_;
+    crypto::Root root_; // of the generation that is sent under
+    uint32_t generation_ = 0, wanted_generation_ = 0;
+    Time generation_since_, rekey_due_ = kNever;
+    std::unique_ptr<Rekey> rekey_;
+    crypto::Secret<32> exporter_;
+    std::vector<ClosedKeys> closed_keys_;
+    std::vector<EarlyPacket> early_packets_;
     crypto::HeaderKey send_mask_, receive_mask_;
     crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
     PeerFacts peer_facts_;

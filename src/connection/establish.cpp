@@ -215,6 +215,7 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     if (!ids_fit(link, link.peer_cid))
         return fail_handshake(PLAIT_E_UNSUPPORTED, now);
     confirm(now);
+    open_early(now);
 }
 
 namespace {
@@ -277,6 +278,9 @@ bool Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     learn_parameters(e.peer_parameters);
     send_mask_ = crypto::derive_header_key(root_, role_);
     receive_mask_ = crypto::derive_header_key(root_, base::other(role_));
+    exporter_ = crypto::make_exporter(root_);
+    generation_since_ = now;
+    rekey_due_ = now + config_.keys.generation_age;
     has_keys_ = true;
     next_own_link_ = role_ == Role::kInitiator ? 2 : 1;
     next_peer_link_ = role_ == Role::kInitiator ? 1 : 2;

@@ -113,16 +113,22 @@ Status Connection::on_control_stream(Time now) {
             return PLAIT_OK;
         if (s != PLAIT_OK)
             return s;
-        if (record.type == kLabelRecord) {
-            if (const Status t = on_label(record.body, now); t != PLAIT_OK)
-                return t;
-        } else if (record.type == kClassesRecord) {
-            if (const Status t = on_classes(record.body, now); t != PLAIT_OK)
-                return t;
-        }
+        if (const Status t = on_record(record.type, record.body, now); t != PLAIT_OK)
+            return t;
         control.consume(record.size);
         control.take_events();
         after_channel_call(control, now);
+    }
+}
+
+Status Connection::on_record(uint64_t type, Bytes body, Time now) {
+    switch (type) {
+    case kLabelRecord: return on_label(body, now);
+    case kClassesRecord: return on_classes(body, now);
+    case kRekeyRequestRecord: return on_rekey_request(body);
+    case kRekeyInitRecord: return on_rekey_init(body, now);
+    case kRekeyRespRecord: return on_rekey_resp(body, now);
+    default: return PLAIT_OK; // of a later version
     }
 }
 
@@ -146,7 +152,7 @@ Status Connection::on_classes(Bytes body, Time now) {
 void Connection::announce_classes(Time now) {
     if (!confirmed_ || ended() || my_class_count_ == services_.cids.class_count())
         return;
-    std::array<uint8_t, kMaxRecord> body, record;
+    std::array<uint8_t, kMaxRecord> body;
     base::Writer w(body);
     for (; my_class_count_ < services_.cids.class_count(); my_class_count_++) {
         const wire::CidClass &c = services_.cids.cid_class(static_cast<uint8_t>(my_class_count_));
@@ -154,13 +160,9 @@ void Connection::announce_classes(Time now) {
         w.bytes(base::bytes_of(c.name()));
         w.u8(c.cid_size);
     }
-    base::Writer out(record);
-    out.varint(kClassesRecord);
-    out.varint(w.size());
-    out.bytes(w.written());
-    PLAIT_ASSERT(w.ok() && out.ok());
+    PLAIT_ASSERT(w.ok());
     match_classes();
-    send_record(out.written(), now);
+    send_record(kClassesRecord, w.written(), now);
     issue_spares();
 }
 

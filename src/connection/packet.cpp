@@ -161,7 +161,7 @@ void PacketBuilder::pad_to(size_t size) {
 void PacketBuilder::seal(size_t plain) {
     wire::ShortHeader h;
     h.epoch = entry_.send_epoch.number & 3;
-    h.generation = false;
+    h.generation = c_.generation_ & 1;
     h.ack_now = ack_now_;
     h.channel = entry_.number();
     h.pn_size = static_cast<uint8_t>(header_size_ - 1 - link_.peer_cid.len -
@@ -171,7 +171,7 @@ void PacketBuilder::seal(size_t plain) {
     crypto::PacketKeySpec spec{entry_.number(), c_.role_, c_.cipher_, entry_.send_epoch.number};
     if (entry_.send_epoch.number > 0)
         spec.cipher = entry_.cipher;
-    const crypto::PacketKey &key = c_.services_.keys.get(c_.id_, c_.root_, 0, spec);
+    const crypto::PacketKey &key = c_.services_.keys.get(c_.id_, c_.root_, c_.generation_, spec);
     uint8_t *const text = start_ + header_size_;
     if (payload_.empty()) {
         crypto::seal(key, link_.number, pn_, {start_, header_size_}, {text, plain}, text);
@@ -193,7 +193,8 @@ bool PacketBuilder::finish(Time now) {
         return false;
     const size_t plain = writer_.size() + payload_.size();
     const size_t size = header_size_ + plain + wire::kTagSize;
-    c_.advance_epoch(entry_);
+    if (entry_.send_epoch.packets >= entry_.send_epoch.look_at)
+        c_.look_at_epoch(entry_, now);
     record_.kind |= static_cast<uint8_t>((entry_.send_epoch.number & 3) << kKindEpochShift);
     seal(plain);
     entry_.send_epoch.packets++;

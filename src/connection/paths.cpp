@@ -179,6 +179,7 @@ void Connection::check_dormancy() {
         raise(PLAIT_EVENT_DORMANT);
     } else if (state_ == State::kDormant && live_links() > 0) {
         set_state(State::kConnected);
+        want_generation();
         touch();
     }
 }

@@ -15,11 +15,14 @@ struct Connection::Opened {
     ChannelEntry *entry = nullptr;
     Bytes plaintext;
     size_t datagram_size = 0;
+    bool under_other = false; // of the two generations that there may be, not ours
 };
 
 bool Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now) {
-    if (!has_keys_ || state_ == State::kClosed)
+    if (!has_keys_ || state_ == State::kClosed) {
+        keep_early(owner, packet, from);
         return false;
+    }
     Opened opened;
     opened.owner = owner;
     opened.datagram_size = packet.size();
@@ -61,35 +64,24 @@ bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes 
     out.entry = find_channel(header->channel);
     const Bytes aad = packet.first(header->size);
     const MutBytes sealed = packet.subspan(header->size);
-    if (!open_with_epochs(*header, aad, sealed, out.pn, owner.link, out.entry)) {
-        services_.counters.auth_failures++;
-        forged_ = ++stats_.auth_failures >= crypto::kForgeriesClose;
+    const Verdict verdict = open_with_keys(*header, aad, sealed, out.pn, owner.link, out.entry);
+    if (verdict == Verdict::kForged)
+        on_forged();
+    if (verdict >= Verdict::kForged)
         return false;
-    }
+    out.under_other = verdict == Verdict::kOpenedUnderOther;
     out.plaintext = sealed.first(sealed.size() - wire::kTagSize);
     return true;
 }
 
-// The header has two bits of the epoch: of the three that are acceptable at most one fits.
-bool Connection::open_with_epochs(const wire::ShortHeader &h, Bytes aad, MutBytes sealed,
-                                  PacketNumber pn, LinkNumber link, ChannelEntry *entry) {
-    if (h.generation)
-        return false; // there is no second generation in this version
-    const uint32_t now_in = entry ? entry->receive_epoch : 0;
-    for (const uint32_t epoch : {now_in, now_in + 1, now_in - 1}) {
-        if ((epoch & 3) != h.epoch || (now_in == 0 && epoch > 1))
-            continue;
-        crypto::PacketKeySpec spec{h.channel, base::other(role_), cipher_, epoch};
-        if (epoch > 0 && entry)
-            spec.cipher = entry->cipher;
-        const crypto::PacketKey &key = services_.keys.get(id_, root_, 0, spec);
-        if (crypto::open(key, link, pn, aad, sealed) != PLAIT_OK)
-            return false;
-        if (entry && epoch == now_in + 1)
-            entry->receive_epoch = epoch;
-        return true;
+void Connection::on_forged() {
+    services_.counters.auth_failures++;
+    const uint64_t n = ++stats_.auth_failures;
+    if (n == config_.keys.forgeries_rekey && confirmed_) {
+        want_generation();
+        touch();
     }
-    return false;
+    forged_ = n >= config_.keys.forgeries_close;
 }
 
 void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
@@ -107,6 +99,8 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     }
     if (state_ == State::kClosed)
         return;
+    if (rekey_)
+        on_generation_heard(opened.under_other, now);
     if (state_ == State::kClosing) {
         close_trigger_++;
         // CLOSE was lost, or crossed this packet: said again at a falling rate.

@@ -7,8 +7,6 @@
 namespace plait::connection {
 
 namespace {
-constexpr uint64_t kProofAfter = 1 << 16,
-                   kProofEvery = 1 << 10; // packets of a key that none is known to have
 constexpr size_t kChallengePad = 1200;
 constexpr Duration kFirstChallengeGap = base::millis(100);
 constexpr Duration kMaxChallengeGap = base::seconds(1);
@@ -33,6 +31,8 @@ void Connection::drain(Time now) {
               "key limit", now);
         return send_close(now);
     }
+    if (rekeying())
+        progress_rekey(now);
     grant_channels();
     for (size_t i = 0; i < link_count_; i++)
         send_link_frames(link_at(i), now);
@@ -184,10 +184,7 @@ void Connection::send_acks(Time now, bool all) {
                 continue;
             PacketBuilder packet(*this, *carrier, control, size);
             packet.add_ack(of, now);
-            // A side that only receives sends nothing that is acknowledged; its key must go on,
-            // too.
-            const Epoch &e = control.send_epoch;
-            if (!e.acked && e.packets >= kProofAfter && e.packets % kProofEvery == 0)
+            if (epoch_proof_due(control))
                 packet.add(wire::PingFrame{});
             if (carrier == &of)
                 of.own_ack_at = now;
@@ -259,7 +256,7 @@ void Connection::send_data(Time now) {
     }
     for (const uint32_t slot : held_back_)
         if (services_.channels.live(slot) && services_.channels[slot].attached)
-            order_.ready(services_.channels[slot]);
+            order_.ready(services_.channels[slot], haste_of(services_.channels[slot]));
     held_back_.clear();
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
@@ -349,11 +346,14 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes,
     const EndpointEntry &endpoint = endpoint_of(link);
     bool any = false;
     uint64_t allowed = 0, window = 0; // as last asked for; what was sent since is taken off
+    if (now >= rekey_due_ && entry.slot != control_ && entry.has_data(now))
+        on_generation_old(now);
     // What goes before its turn goes alone, and control does not take data of a later class along.
     const bool early = entry.order.lane == 0 || entry.order.small;
     const bool data_too =
         entry.order.lane > 0 || entry.config().priority_class <= order_.first_class();
-    for (size_t n = 0; n < (early ? 1 : kBurst) && entry.attached; n++) {
+    const size_t burst = early ? 1 : kBurst;
+    for (size_t n = 0; n < burst && entry.attached && !entry.send_epoch.stalled; n++) {
         if (!entry.pending_control() && !entry.has_data(now))
             break;
         if (n > 0 && bytes == 0)
@@ -398,22 +398,6 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes,
     }
     harvest(entry, now);
     return any;
-}
-
-// The next key of a channel's direction: only after a packet of the present one has arrived, so
-// that the peer knows that one at least.
-void Connection::advance_epoch(ChannelEntry &entry) {
-    Epoch &e = entry.send_epoch;
-    const crypto::Cipher cipher = e.number == 0 ? cipher_ : entry.cipher;
-    const uint64_t limit = crypto::packets_max(cipher, false) / 2;
-    keys_spent_ |= e.packets >= 2 * limit - 1;
-    if (!e.acked)
-        return;
-    const bool first = e.number == 0 && entry.cipher != cipher_;
-    const uint8_t log2 = entry.config().rekey_log2;
-    const uint64_t wanted = log2 > 0 && log2 < 48 ? std::min(uint64_t{1} << log2, limit) : limit;
-    if (first || e.packets >= wanted)
-        e = {e.number + 1, 0, false};
 }
 
 } // namespace plait::connection

@@ -86,10 +86,11 @@ void Connection::end_acked(AckedRun &run, Time now) {
 void Connection::settle_acked(const recovery::SentPacket &p, AckedRun &run, Time now) {
     // Any packet of an epoch will do, with data or without: the peer has its key.
     const uint8_t epoch = p.kind & kKindEpoch;
-    if (run.key_of != p.channel_slot || run.epoch != epoch) {
+    if (p.has(recovery::SentPacket::kAckEliciting) &&
+        (run.key_of != p.channel_slot || run.epoch != epoch)) {
         if (ChannelEntry *e = find_channel({p.channel_slot}))
-            if ((epoch >> kKindEpochShift) == (e->send_epoch.number & 3))
-                e->send_epoch.acked = true;
+            if (!e->send_epoch.acked && (epoch >> kKindEpochShift) == (e->send_epoch.number & 3))
+                on_epoch_acked(*e, p, now);
         run.key_of = p.channel_slot;
         run.epoch = epoch;
     }

@@ -30,6 +30,8 @@ Time Connection::deadline(Time now) {
     else if (config_.keepalive.us > 0)
         t = std::min(t, keepalive_due());
     t = std::min(t, channel_deadline_);
+    if (rekey_)
+        t = std::min(t, rekey_->drop_at);
     for (size_t i = 0; i < link_count_; i++)
         t = std::min(t, link_deadline(link_at(i), now));
     return t;
@@ -59,10 +61,13 @@ void Connection::on_timer(Time now) {
             if (LinkEntry &l = link_at(i); l.live())
                 l.probes_owed = std::max<uint8_t>(l.probes_owed, 1);
     }
+    if (rekey_ && rekey_->drop_at <= now)
+        drop_old_keys();
     for (size_t i = 0; i < link_count_; i++)
         link_timers(link_at(i), now);
     if (channel_deadline_ <= now) {
         channel_deadline_ = kNever;
+        drop_closed_keys(now);
         // harvest() may take a channel out of the map, so not while walking over it.
         std::vector<uint32_t> due;
         for_each_channel([&](uint32_t slot) { due.push_back(slot); });

@@ -69,10 +69,17 @@ HeaderKey derive_header_key(const Root &root, Role direction) {
     return out;
 }
 
-Status export_key(const Root &root, ChannelNumber channel, std::string_view label, MutBytes out) {
+Secret<32> make_exporter(const Root &root) {
+    Secret<32> out;
+    expand(root, "exporter", Bytes(), out.mut_bytes());
+    return out;
+}
+
+Status export_key(const Secret<32> &exporter, ChannelNumber channel, std::string_view label,
+                  MutBytes out) {
     if (out.empty() || out.size() > kExpandMax)
         return PLAIT_E_INVALID;
-    expand(root, "exporter", {u32_be(channel.v), base::bytes_of(label)}, out);
+    expand(exporter, "export", {u32_be(channel.v), base::bytes_of(label)}, out);
     return PLAIT_OK;
 }
 

@@ -5,7 +5,7 @@
 //     root_{g+1} = BLAKE2b-512(root_g; "plait1 rekey" ‖ u32(g+1) ‖ ee ‖ es ‖ se ‖ kem ‖ bodies)
 //     packets    = E(root_g, "chan", channel u32 ‖ direction u8 ‖ cipher u8 ‖ epoch u32, key + iv)
 //     header     = E(root_0, "hp", direction u8, 16)
-//     exporter   = E(root_0, "exporter", channel u32 ‖ label, n)
+//     exporter   = E(E(root_0, "exporter", "", 32), "export", channel u32 ‖ label, n)
 //     reset      = E(E(seed, "reset", "", 32), "tok", class ‖ connection id, 16)
 //
 // Direction 0 is from the handshake's initiator. Forward secrecy comes from generations (roots),
@@ -86,9 +86,13 @@ struct HeaderKey {
 // `root` is root_0: header keys last for the connection's life.
 HeaderKey derive_header_key(const Root &root, Role direction);
 
-// Key material for the application, bound to this connection (root_0), a channel and a label.
-// PLAIT_E_INVALID unless 1 to 64 bytes are asked for.
-Status export_key(const Root &root, ChannelNumber channel, std::string_view label, MutBytes out);
+// What key material for the application is made from. `root` is root_0, which need not be kept for
+// it: whoever has it could read generation 0.
+Secret<32> make_exporter(const Root &root);
+// Key material bound to this connection, a channel and a label. PLAIT_E_INVALID unless 1 to 64
+// bytes are asked for.
+Status export_key(const Secret<32> &exporter, ChannelNumber channel, std::string_view label,
+                  MutBytes out);
 
 inline constexpr size_t kResetTokenLen = 16;
 inline constexpr size_t kResetCidLen = 8; // stateless reset exists only for ids of this length

@@ -190,6 +190,7 @@ Result<ConnectionInfo> Node::connection_info(uint64_t connection) const {
     i.auth_failures = k.auth_failures;
     i.handshake_time = k.handshake_time;
     i.receive_memory = c.receive_memory();
+    i.generation = c.generation();
     return i;
 }
 
@@ -231,7 +232,7 @@ Status Node::export_key(uint64_t connection, uint32_t channel_number, std::strin
         return e.status();
     if (!(*e)->connection->established())
         return PLAIT_E_STATE;
-    return crypto::export_key((*e)->connection->root(), {channel_number}, label, out);
+    return crypto::export_key((*e)->connection->exporter(), {channel_number}, label, out);
 }
 
 // -- links

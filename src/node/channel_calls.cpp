@@ -57,6 +57,8 @@ Result<ChannelInfo> Node::channel_info(uint64_t channel) const {
     i.send_waiting = e.queued();
     i.receive_window = e.window();
     i.reports = e.reports();
+    i.send_epoch = e.send_epoch.number;
+    i.receive_epoch = e.receive_epoch;
     i.status = e.status;
     i.code = e.code;
     return i;

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "channel/channel.h"
 #include "channel/config.h"
+#include "connection/config.h"
 #include "crypto/identity.h"
 #include "crypto/key_schedule.h"
 #include "link/endpoint.h"
@@ -47,6 +48,7 @@ struct Config {
     Duration dormancy_timeout = base::seconds(60);
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     recovery::EcnMode ecn = recovery::EcnMode::kClassic;
+    connection::KeyLimits keys;
     std::vector<crypto::Secret<32>> network_keys; // at most 4
     // The length of connection ids by transport class; others: 8 bytes.
     std::vector<std::pair<std::string, uint8_t>> cid_sizes = {{"serial", 1}};
@@ -101,6 +103,7 @@ struct ConnectionInfo {
     uint64_t packets_lost = 0, packets_spurious = 0, bytes_reinjected = 0, auth_failures = 0;
     uint64_t receive_memory = 0, send_memory = 0;
     Duration handshake_time{};
+    uint32_t generation = 0;
 };
 
 struct LinkInfo {
@@ -136,6 +139,7 @@ struct ChannelInfo {
     uint64_t send_waiting = 0;                  // bytes not sent for the first time yet
     uint64_t receive_window = 0;                // bytes given ahead of reading
     size_t reports = 0;                         // that wait to be taken
+    uint32_t send_epoch = 0, receive_epoch = 0;
     Status status = PLAIT_OK;
     uint64_t code = 0; // of a refusal, reset or stop
 };

@@ -34,6 +34,7 @@ connection::Config connection_config(const Config &c) {
     k.dormancy_timeout = c.dormancy_timeout;
     k.controller = c.controller;
     k.ecn = c.ecn;
+    k.keys = c.keys;
     return k;
 }
 

@@ -307,6 +307,13 @@ bool SentLedger::release() {
     return true;
 }
 
+Time SentLedger::oldest_eliciting() const {
+    for (uint64_t pn = cursor_; eliciting_ > 0 && pn < next_; pn++)
+        if (at(pn).state == SentState::kOutstanding && at(pn).has(SentPacket::kAckEliciting))
+            return at(pn).sent();
+    return kNever;
+}
+
 Time SentLedger::first_unanswered() {
     unanswered_ = std::max(unanswered_, has_largest_ ? largest_acked_ + 1 : 0);
     unanswered_ = std::max(unanswered_, cursor_);

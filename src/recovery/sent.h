@@ -159,6 +159,8 @@ class SentLedger {
     // Send time of the first outstanding ack-eliciting packet above the largest acknowledged one;
     // kNever if there is none.
     Time first_unanswered();
+    // Send time of the oldest outstanding packet that is ack-eliciting; kNever if there is none.
+    Time oldest_eliciting() const;
     // Of the newest kRecent settled packets, how many there are and how many were lost.
     uint32_t recent_total() const { return recent_total_; }
     uint32_t recent_lost() const { return recent_lost_; }

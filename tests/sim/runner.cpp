@@ -175,6 +175,7 @@ int run_all(const Arguments &arguments) {
                             {"flow", flow_scenarios()},
                             {"nodes", node_scenarios()},
                             {"life", life_scenarios()},
+                            {"keys", key_scenarios()},
                             {"congestion", congestion_scenarios()},
                             {"policies", policy_scenarios()},
                             {"failover", failover_scenarios()}};

@@ -28,6 +28,7 @@ std::span<const Scenario> flood_scenarios();
 std::span<const Scenario> link_scenarios();
 std::span<const Scenario> path_scenarios();
 std::span<const Scenario> life_scenarios();
+std::span<const Scenario> key_scenarios();
 std::span<const Scenario> channel_scenarios();
 std::span<const Scenario> matrix_scenarios();
 std::span<const Scenario> flow_scenarios();

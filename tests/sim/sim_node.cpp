@@ -40,6 +40,7 @@ node::Config copy_of(const node::Config &c) {
     out.idle_timeout = c.idle_timeout;
     out.keepalive = c.keepalive;
     out.dormancy_timeout = c.dormancy_timeout;
+    out.keys = c.keys;
     out.network_keys = std::move(keys);
     out.cid_sizes = c.cid_sizes;
     return out;

@@ -71,18 +71,20 @@ void test_header_key_known_root_gives_blake2b_answer(void **) {
                      "ea0017562a7576be3606d323ccd73af1");
 }
 
-// Python: E(root, b"exporter", pack(">I", 9) + b"my label", 48)
+// Python: E(E(root, b"exporter", b"", 32), b"export", pack(">I", 9) + b"my label", 48)
 void test_export_known_root_gives_blake2b_answer(void **) {
     std::array<uint8_t, 48> out;
-    assert_int_equal(export_key(known_root(), ChannelNumber{9}, "my label", out), PLAIT_OK);
-    assert_hex_equal(out, "916c91572d5b88d44c46445fa432f97b271d19777200d7aff558ee0bed35aeb2"
-                          "1f5adbdbb025e513ff4e37a9f8cb389b");
+    assert_int_equal(export_key(make_exporter(known_root()), ChannelNumber{9}, "my label", out),
+                     PLAIT_OK);
+    assert_hex_equal(out, "ab1e41a3b516fc6e27b08398c5bb79639bb6cfe02f4508036a7ec534a2d5dbb2"
+                          "559c68fba36ef85c9d8e60336f29d9a7");
 }
 
 void test_export_length_out_of_range_is_refused(void **) {
     std::array<uint8_t, 65> out;
-    assert_int_equal(export_key(known_root(), ChannelNumber{9}, "l", out), PLAIT_E_INVALID);
-    assert_int_equal(export_key(known_root(), ChannelNumber{9}, "l", MutBytes()), PLAIT_E_INVALID);
+    const Secret<32> exporter = make_exporter(known_root());
+    assert_int_equal(export_key(exporter, ChannelNumber{9}, "l", out), PLAIT_E_INVALID);
+    assert_int_equal(export_key(exporter, ChannelNumber{9}, "l", MutBytes()), PLAIT_E_INVALID);
 }
 
 // Python: E(E(bytes(range(32)), b"reset", b"", 32), b"tok", b"udp" + bytes(range(8)), 16)

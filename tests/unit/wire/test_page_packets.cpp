@@ -150,7 +150,7 @@ void test_key_schedule_of_the_page_matches(void **) {
     assert_true(same_bytes(key.bytes(), example("keys", "chan_5_dir_0_key")));
     assert_true(same_bytes(iv.bytes(), example("keys", "chan_5_dir_0_iv")));
     std::array<uint8_t, 32> exported{};
-    assert_int_equal(export_key(root, {5}, "test", exported), PLAIT_OK);
+    assert_int_equal(export_key(crypto::make_exporter(root), {5}, "test", exported), PLAIT_OK);
     assert_true(same_bytes(exported, example("keys", "exporter_5_test_32")));
 }
 
