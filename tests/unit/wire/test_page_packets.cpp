@@ -154,6 +154,47 @@ void test_key_schedule_of_the_page_matches(void **) {
     assert_true(same_bytes(exported, example("keys", "exporter_5_test_32")));
 }
 
+// From generation 0 to 1: both sides' halves lead to the same root, which opens the packet.
+void test_rekeying_of_the_page_leads_both_to_its_root(void **) {
+    const crypto::Identity a = identity("a_seed"), z = identity("z_seed");
+    const Secret<32> a_new = secret("rekey", "a_ephemeral"), z_new = secret("rekey", "z_ephemeral");
+    const Bytes init = example("rekey", "init").subspan(2), // after the record's type and length
+        resp = example("rekey", "resp").subspan(2);
+    const crypto::X25519Public a_public = crypto::x25519_public(a_new),
+                               z_public = crypto::x25519_public(z_new);
+    assert_true(same_bytes(init.last(32), a_public));
+    assert_true(same_bytes(resp.last(32), z_public));
+
+    crypto::RekeySecrets of_a, of_z;
+    assert_int_equal(
+        rekey_secrets({Role::kInitiator, a_new, a.x25519_secret(), z_public, z.x25519_public()},
+                      of_a),
+        PLAIT_OK);
+    assert_int_equal(
+        rekey_secrets({Role::kResponder, z_new, z.x25519_secret(), a_public, a.x25519_public()},
+                      of_z),
+        PLAIT_OK);
+    for (const crypto::RekeySecrets *s : {&of_a, &of_z}) {
+        assert_true(same_bytes(s->ee.bytes(), example("rekey", "ee")));
+        assert_true(same_bytes(s->es.bytes(), example("rekey", "es")));
+        assert_true(same_bytes(s->se.bytes(), example("rekey", "se")));
+        const crypto::Root root = next_root(page_root(), 1, *s, {}, init, resp);
+        assert_true(same_bytes(root.bytes(), example("rekey", "root_1")));
+        // The header's key is still that of generation 0.
+        const Bytes sealed = example("rekey", "packet");
+        std::vector<uint8_t> packet(sealed.begin(), sealed.end());
+        const auto mask = crypto::header_mask(derive_header_key(page_root(), Role::kInitiator),
+                                              packet.data() + packet.size() - 16);
+        const auto h = wire::unmask_short_header(packet, 8, mask.b);
+        assert_true(h.ok() && h->generation && h->channel.v == 5);
+        const crypto::PacketKey key(root,
+                                    {{5}, Role::kInitiator, crypto::Cipher::kChaCha20Poly1305, 0});
+        const MutBytes body = MutBytes(packet).subspan(h->size);
+        assert_int_equal(open(key, {2}, {9}, Bytes(packet).first(h->size), body), PLAIT_OK);
+        assert_true(same_bytes(body.first(1), example("rekey", "plaintext")));
+    }
+}
+
 // What distinguishes one packet of the page from another.
 struct PagePacket {
     const char *block;
@@ -231,6 +272,7 @@ int main() {
         cmocka_unit_test(test_init_of_the_page_is_opened_by_the_responder),
         cmocka_unit_test(test_resp_of_the_page_and_the_keys_follow),
         cmocka_unit_test(test_key_schedule_of_the_page_matches),
+        cmocka_unit_test(test_rekeying_of_the_page_leads_both_to_its_root),
         cmocka_unit_test(test_packets_of_the_page_are_sealed_byte_for_byte),
         cmocka_unit_test(test_packets_of_the_page_are_opened_and_forgeries_are_not),
         cmocka_unit_test(test_reset_token_of_the_page_comes_from_the_seed),
