@@ -24,7 +24,7 @@ inline constexpr uint64_t kPartOfMemory = 32;
 // Links of a smaller MTU need ids of at most kScarceCidSize bytes: only then each frame fits.
 inline constexpr uint32_t kSmallMtu = 72;
 
-inline constexpr size_t kMaxClosedKeys = 64; // closed channels whose epochs are remembered
+inline constexpr size_t kMaxClosedKeys = 256; // closed channels whose epochs are remembered
 
 // When keys are renewed; other values than these are for simulations.
 struct KeyLimits {

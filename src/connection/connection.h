@@ -277,7 +277,8 @@ class Connection {
 
     // receive.cpp
     struct Opened;
-    bool open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet, Opened &out);
+    bool open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet, Opened &out,
+                     Time now);
     void on_forged();
     void on_authentic(Opened &opened, const Arrival &from, Time now);
     Status dispatch(Opened &opened, LinkEntry &link, Time now, bool &eliciting);
@@ -296,12 +297,14 @@ class Connection {
     };
     enum class Verdict : uint8_t { kOpened, kOpenedUnderOther, kForged, kNoKey };
     Verdict open_with_keys(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
-                           LinkNumber link, ChannelEntry *entry);
+                           LinkNumber link, ChannelEntry *entry, Time now);
     uint64_t key_limit(const ChannelEntry &entry) const;
     bool settled_before(Time then) const;
     void look_at_epoch(ChannelEntry &entry, Time now);
     void on_epoch_acked(ChannelEntry &entry, const recovery::SentPacket &p, Time now);
     bool epoch_proof_due(const ChannelEntry &control) const;
+    Time closed_keys_end(Time now) const;
+    ClosedKeys *closed_keys(ChannelNumber n);
     void keep_closed_keys(const ChannelEntry &entry, Time now);
     void drop_closed_keys(Time now);
 

@@ -80,7 +80,7 @@ bool Connection::epoch_proof_due(const ChannelEntry &control) const {
 // of the generation is enough, as there are never more than two.
 Connection::Verdict Connection::open_with_keys(const wire::ShortHeader &h, Bytes aad,
                                                MutBytes sealed, PacketNumber pn, LinkNumber link,
-                                               ChannelEntry *entry) {
+                                               ChannelEntry *entry, Time now) {
     const crypto::Root *root = &root_;
     uint32_t generation = generation_;
     Verdict opened = Verdict::kOpened;
@@ -91,23 +91,23 @@ Connection::Verdict Connection::open_with_keys(const wire::ShortHeader &h, Bytes
         generation = rekey_->other_generation;
         opened = Verdict::kOpenedUnderOther;
     }
-    ClosedKeys keys{h.channel, 0, cipher_, {}};
-    if (entry)
-        keys = {h.channel, entry->receive_epoch, entry->cipher, {}};
-    else if (!closed_keys_.empty())
-        for (const ClosedKeys &k : closed_keys_)
-            if (k.channel == h.channel)
-                keys = k;
-    for (const uint32_t epoch : {keys.epoch, keys.epoch + 1, keys.epoch - 1}) {
-        if ((epoch & 3) != h.epoch || (keys.epoch == 0 && epoch > 1))
+    ClosedKeys *const closed = entry ? nullptr : closed_keys(h.channel);
+    const uint32_t present = entry ? entry->receive_epoch : closed ? closed->epoch : 0;
+    const crypto::Cipher cipher = entry ? entry->cipher : closed ? closed->cipher : cipher_;
+    for (const uint32_t epoch : {present, present + 1, present - 1}) {
+        if ((epoch & 3) != h.epoch || (present == 0 && epoch > 1))
             continue;
         const crypto::PacketKeySpec spec{h.channel, base::other(role_),
-                                         epoch > 0 ? keys.cipher : cipher_, epoch};
+                                         epoch > 0 ? cipher : cipher_, epoch};
         const crypto::PacketKey &key = services_.keys.get(id_, *root, generation, spec);
         if (crypto::open(key, link, pn, aad, sealed) != PLAIT_OK)
             return Verdict::kForged;
-        if (entry && epoch == keys.epoch + 1)
+        if (entry && epoch == present + 1)
             entry->receive_epoch = epoch;
+        if (closed) {
+            closed->epoch = std::max(present, epoch);
+            closed->until = closed_keys_end(now); // the peer is not through with it
+        }
         return opened;
     }
     return Verdict::kForged;
@@ -115,17 +115,29 @@ Connection::Verdict Connection::open_with_keys(const wire::ShortHeader &h, Bytes
 
 // -- channels that are closed
 
-// Its late packets can still be opened for a while. In epochs 0 and 1 with the connection's cipher
-// nothing needs to be remembered for that.
+// The peer may not know that we have everything, if what we said got lost: it resends, perhaps
+// until a dead link lives again, and goes on from epoch to epoch.
+Time Connection::closed_keys_end(Time now) const {
+    return now + config_.dormancy_timeout + longest_pto() * 3;
+}
+
+Connection::ClosedKeys *Connection::closed_keys(ChannelNumber n) {
+    for (ClosedKeys &k : closed_keys_)
+        if (k.channel == n)
+            return &k;
+    return nullptr;
+}
+
+// Where epochs 0 and 1 of the connection's cipher are all that comes nothing is remembered.
 void Connection::keep_closed_keys(const ChannelEntry &entry, Time now) {
-    if (entry.receive_epoch == 0 && entry.cipher == cipher_)
+    if (entry.receive_epoch == 0 && entry.cipher == cipher_ && entry.config().rekey_log2 == 0)
         return;
     drop_closed_keys(now);
     if (closed_keys_.size() == kMaxClosedKeys)
         closed_keys_.erase(closed_keys_.begin());
-    const Time until = now + longest_pto() * 3;
+    const Time until = closed_keys_end(now);
     closed_keys_.push_back({entry.number(), entry.receive_epoch, entry.cipher, until});
-    channel_deadline_ = std::min(channel_deadline_, closed_keys_.front().until);
+    channel_deadline_ = std::min(channel_deadline_, until);
 }
 
 void Connection::drop_closed_keys(Time now) {

@@ -26,7 +26,7 @@ bool Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &
     Opened opened;
     opened.owner = owner;
     opened.datagram_size = packet.size();
-    if (!open_packet(owner, services_.endpoints[from.endpoint.v].cid_class, packet, opened)) {
+    if (!open_packet(owner, services_.endpoints[from.endpoint.v].cid_class, packet, opened, now)) {
         services_.counters.datagrams_dropped++;
         if (forged_ && !ended())
             close(PLAIT_E_KEY_LIMIT, static_cast<uint64_t>(wire::CloseCode::kKeyLimit), false,
@@ -37,8 +37,8 @@ bool Connection::receive(const CidOwner &owner, MutBytes packet, const Arrival &
     return true;
 }
 
-bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet,
-                             Opened &out) {
+bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes packet, Opened &out,
+                             Time now) {
     out.link = find_link(owner.link);
     // A link number may have an id of each class before it is used; the endpoint tells which it
     // was.
@@ -64,7 +64,8 @@ bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes 
     out.entry = find_channel(header->channel);
     const Bytes aad = packet.first(header->size);
     const MutBytes sealed = packet.subspan(header->size);
-    const Verdict verdict = open_with_keys(*header, aad, sealed, out.pn, owner.link, out.entry);
+    const Verdict verdict =
+        open_with_keys(*header, aad, sealed, out.pn, owner.link, out.entry, now);
     if (verdict == Verdict::kForged)
         on_forged();
     if (verdict >= Verdict::kForged)
