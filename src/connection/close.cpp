@@ -18,6 +18,7 @@ void Connection::close(Status status, uint64_t code, bool by_application, std::s
                        Time now) {
     if (ended())
         return;
+    wake(now);
     ending_.status = status;
     ending_.code = code;
     ending_.by_application = by_application;
@@ -104,6 +105,7 @@ void Connection::finish_close(Time now) {
         if (l.state != link::State::kClosed)
             l.state = link::State::kClosed;
         l.recovery.reset();
+        l.asleep.reset();
         l.candidate.reset();
         unwatch_reset(l);
     }
@@ -118,7 +120,7 @@ void Connection::finish_close(Time now) {
     closed_keys_.clear();
     early_packets_.clear();
     has_keys_ = false;
-    resend_at_ = handshake_deadline_ = close_deadline_ = channel_deadline_ = kNever;
+    resend_at_ = handshake_deadline_ = close_deadline_ = channel_deadline_ = look_idle_at_ = kNever;
     (void)now;
     raise_closed();
     touch();

@@ -18,7 +18,8 @@ inline constexpr size_t kMaxEarlyLabels = 64;
 inline constexpr Duration kFirstResend = base::millis(250); // of a handshake message
 inline constexpr Duration kLongestResend = base::seconds(2);
 inline constexpr Duration kMaxAckDelay = base::millis(5);
-inline constexpr uint64_t kControlWindow = 16 << 10; // of channel 0, bytes
+inline constexpr Duration kSleepAfter = base::seconds(10); // without a packet; see sleep.cpp
+inline constexpr uint64_t kControlWindow = 16 << 10;       // of channel 0, bytes
 // Of the memory that is left a connection may promise one part in so many to channels of its peer.
 inline constexpr uint64_t kPartOfMemory = 32;
 // Links of a smaller MTU need ids of at most kScarceCidSize bytes: only then each frame fits.

@@ -10,7 +10,7 @@
 //   channels.cpp    open, accept, end                   packet.cpp    one packet built and sealed
 //   timers.cpp      the one deadline                    close.cpp     the end
 //   keys.cpp        epochs, which key opens             rekey.cpp     generations
-//   early.cpp       packets before their keys
+//   early.cpp       packets before their keys           sleep.cpp     memory given back while idle
 //
 //   kDialing ----RESP----> kConnected <----> kDormant
 //   kAnswering --1-RTT--> (kRequested) --^      |
@@ -150,7 +150,7 @@ class Connection {
     void announce_classes(Time now);
     void link_down(LinkEntry &link, Status why, Time now);
     void link_up(LinkEntry &link, Time now);
-    void link_mtu(LinkEntry &link, uint32_t mtu);
+    void link_mtu(LinkEntry &link, uint32_t mtu, Time now);
     void endpoint_gone(EndpointIndex endpoint, Status why, Time now);
     // Probes every link at once; `forgive`: the time passed counts for nothing.
     void probe_all(bool forgive, Time now);
@@ -241,6 +241,7 @@ class Connection {
     void place_link(LinkEntry &link, const Arrival &from);
     LinkEntry *new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote);
     recovery::ControllerKind controller_of(const LinkEntry &link);
+    recovery::LinkRecoveryConfig recovery_config(const LinkEntry &link);
     void start_recovery(LinkEntry &link, Time now);
     LinkEntry *join_by_peer(const CidOwner &owner, const Arrival &from, Time now);
     void issue_spares();
@@ -363,7 +364,7 @@ class Connection {
     Status on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time now);
     void settle(LinkEntry &link, Time now);
     void trace_recovery(const LinkEntry &link, Time now);
-    struct AckedRun { // see add_acked()
+    struct AckedRun {                     // see add_acked()
         uint32_t channel = base::kNoSlot; // its number; none: the run is empty
         uint32_t key_of = base::kNoSlot;  // the channel and epoch last looked at
         uint8_t epoch = 0;
@@ -415,6 +416,13 @@ class Connection {
     void raise_closed();
     Duration drain_time() const;
 
+    // sleep.cpp
+    Duration quiet_time() const;
+    bool may_sleep() const;
+    void sleep_if_idle(Time now);
+    void wake(Time now);
+    bool wants_to_send() const;
+
     // timers.cpp
     Time idle_deadline() const;
     Time keepalive_due() const;
@@ -433,6 +441,7 @@ class Connection {
     bool keys_spent_ = false;        // a channel's key has sealed all that it may
     bool policies_differ_ = false;   // some channel has had a policy of its own
     bool blocked_on_window_ = false; // the last drain stopped for congestion, not for lack of data
+    bool asleep_ = false;            // the links' hot state was given back
     crypto::NodeId peer_;
     crypto::Root root_; // of the generation that is sent under
     uint32_t generation_ = 0, wanted_generation_ = 0;
@@ -487,6 +496,7 @@ class Connection {
     ControlLog log_;
 
     Time last_authentic_, last_sent_, kept_alive_;
+    Time look_idle_at_ = kNever; // whether it may sleep
     Time close_deadline_ = kNever;
     bool close_owed_ = false;
     uint32_t close_trigger_ = 0; // packets that came since CLOSE was sent

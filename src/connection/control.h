@@ -38,6 +38,7 @@ class ControlQueue {
     void add(const ControlItem &item);
     ControlItem &front() { return queue_.front(); }
     void pop() { queue_.pop_front(); }
+    void release() { queue_.release(); }
 
   private:
     base::Ring<ControlItem> queue_;
@@ -61,6 +62,11 @@ class ControlLog {
             cookie = next;
             f(item);
         }
+    }
+    // No packet is unsettled: gives the memory back.
+    void release() {
+        std::vector<Cell>().swap(cells_);
+        free_ = kNone;
     }
 
   private:

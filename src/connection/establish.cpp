@@ -383,6 +383,7 @@ void Connection::refuse(uint64_t code, Time now) {
 
 void Connection::become_connected(Time now) {
     set_state(State::kConnected);
+    look_idle_at_ = now + kSleepAfter;
     raise(PLAIT_EVENT_CONNECTED);
     LinkEntry *link = find_link({0}); // it may have ended before the application accepted
     if (link && link->state == link::State::kWaiting)

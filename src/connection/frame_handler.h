@@ -45,10 +45,10 @@ struct FrameHandler {
     Status on(const wire::AckFreqFrame &f) {
         if (!connection_wide())
             return wrong_key();
-        if (LinkEntry *l = c.find_link(f.link)) {
-            l->received.set_ack_every(
+        if (LinkEntry *l = c.find_link(f.link); l && l->recovery) {
+            l->recovery->received.set_ack_every(
                 static_cast<uint32_t>(std::min<uint64_t>(f.packets, 1u << 20)));
-            l->received.set_max_delay(
+            l->recovery->received.set_max_delay(
                 base::micros(static_cast<int64_t>(std::min<uint64_t>(f.max_delay_us, 1u << 24))));
         }
         return PLAIT_OK;

@@ -77,7 +77,7 @@ crypto::ResetToken Connection::reset_token(const IssuedCid &c) const {
                                c.cid.bytes());
 }
 
-void Connection::start_recovery(LinkEntry &link, Time now) {
+recovery::LinkRecoveryConfig Connection::recovery_config(const LinkEntry &link) {
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
     c.controller = controller_of(link);
@@ -88,8 +88,12 @@ void Connection::start_recovery(LinkEntry &link, Time now) {
     c.line_rate = info.rate;
     c.max_outstanding = config_.max_packets_in_flight;
     c.max_ack_delay = base::micros(peer_facts_.max_ack_delay_us);
-    link.recovery = std::make_unique<recovery::LinkRecovery>(c);
-    link.own_ack_at = now;
+    return c;
+}
+
+void Connection::start_recovery(LinkEntry &link, Time now) {
+    link.recovery = std::make_unique<link::Hot>(recovery_config(link));
+    link.recovery->own_ack_at = now;
 }
 
 // The index of one of our classes in the peer's table, or -1.
@@ -130,6 +134,7 @@ void Connection::issue_spares() {
 
 Result<uint32_t> Connection::add_link(EndpointIndex endpoint, const plait_addr &remote,
                                       uint32_t cost, Time now) {
+    wake(now);
     size_t open = 0;
     for (size_t i = 0; i < link_count_; i++)
         open += link_at(i).state != link::State::kClosed;
@@ -281,6 +286,7 @@ void Connection::on_validated(LinkEntry &link, Time now) {
 void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tell_peer, Time now) {
     if (link.state == link::State::kClosed || link.events.closed_raised)
         return;
+    wake(now);
     if (!confirmed_ && link.has_number) // the handshake goes over this one only
         return fail_handshake(why == PLAIT_OK ? PLAIT_E_CLOSED : why, now);
     if (tell_peer && link.has_number && confirmed_)

@@ -51,18 +51,19 @@ void PacketBuilder::remember(const ControlItem &item) {
 }
 
 bool PacketBuilder::add_ack(LinkEntry &of, Time now) {
-    if (acks_ == std::size(ack_) || of.received.empty())
+    if (acks_ == std::size(ack_) || of.recovery->received.empty())
         return false;
     wire::AckFrame f;
     f.link = of.number;
-    f.delay_us = static_cast<uint64_t>(std::max<int64_t>(of.received.ack_delay(now).us, 0));
-    f.rx_time_us = static_cast<uint32_t>(of.received.largest_received_time().us);
-    const recovery::EcnCounts &ecn = of.received.ecn();
+    f.delay_us =
+        static_cast<uint64_t>(std::max<int64_t>(of.recovery->received.ack_delay(now).us, 0));
+    f.rx_time_us = static_cast<uint32_t>(of.recovery->received.largest_received_time().us);
+    const recovery::EcnCounts &ecn = of.recovery->received.ecn();
     f.has_ecn = ecn.any();
     f.ect0 = ecn.ect0;
     f.ect1 = ecn.ect1;
     f.ce = ecn.ce;
-    f.range_count = of.received.fill(f.ranges);
+    f.range_count = of.recovery->received.fill(f.ranges);
     // As many ranges as there is room for, the newest first.
     for (; f.range_count > 0; f.range_count /= 2) {
         base::Writer trial = writer_;
@@ -70,7 +71,7 @@ bool PacketBuilder::add_ack(LinkEntry &of, Time now) {
         if (!trial.ok())
             continue;
         writer_ = trial;
-        of.received.on_ack_sent(f.range_count);
+        of.recovery->received.on_ack_sent(f.range_count);
         ack_[acks_++] = {Control::kAck, of.number.v, f.largest()};
         return true;
     }

@@ -48,7 +48,8 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
     if (link.recovery)
         link.recovery->set_suspect(bad);
     for (size_t i = 0; bad && i < link_count_; i++)
-        if (LinkEntry &l = link_at(i); l.recovery && &l != &link && l.acks_from == link.number)
+        if (LinkEntry &l = link_at(i);
+            l.recovery && &l != &link && l.recovery->acks_from == link.number)
             l.recovery->excuse(now);
     if (next == link::State::kSuspect)
         link.suspect_since = now;
@@ -128,7 +129,7 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
 // Which link it is that answers do not come through: where those of `silent` came over another one
 // that owes answers of its own as well, that one.
 LinkEntry &Connection::culprit(LinkEntry &silent, Time now) {
-    LinkEntry *other = find_link(silent.acks_from);
+    LinkEntry *other = find_link(silent.recovery->acks_from);
     return other && other->state == link::State::kGood && other->recovery->overdue() <= now
                ? *other
                : silent;
@@ -185,6 +186,7 @@ void Connection::check_dormancy() {
 }
 
 void Connection::link_down(LinkEntry &link, Status why, Time now) {
+    wake(now);
     if (link.live() || link.state == link::State::kValidating)
         declare_dead(link, why, now);
 }
@@ -196,7 +198,8 @@ void Connection::link_up(LinkEntry &link, Time now) {
     }
 }
 
-void Connection::link_mtu(LinkEntry &link, uint32_t mtu) {
+void Connection::link_mtu(LinkEntry &link, uint32_t mtu, Time now) {
+    wake(now);
     if (link.recovery)
         link.recovery->set_mtu_limit(mtu);
 }
@@ -338,7 +341,7 @@ Time Connection::link_deadline(LinkEntry &link, Time now) {
     if (link.state == link::State::kGood && other_good(link))
         t = std::min(t, link.recovery->suspicion_timer());
     if (ack_way(link))
-        t = std::min(t, link.received.ack_deadline());
+        t = std::min(t, link.recovery->received.ack_deadline());
     if (link.state == link::State::kDead)
         t = std::min(t, link.next_probe);
     const bool room = room_on(link) > 0;

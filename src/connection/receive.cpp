@@ -43,7 +43,7 @@ bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes 
     // A link number may have an id of each class before it is used; the endpoint tells which it
     // was.
     const IssuedCid *cid = cids_.issued(owner.link, cid_class);
-    if (!cid || (out.link && (!out.link->recovery || cid->seq != out.link->issued_seq)))
+    if (!cid || (out.link && (!out.link->started() || cid->seq != out.link->issued_seq)))
         return false;
     const size_t cid_size = cid->cid.len;
     if (packet.size() < wire::min_short_packet(cid_size))
@@ -56,10 +56,9 @@ bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes 
         return false;
     }
     out.header = *header;
-    const bool seen = out.link && !out.link->received.empty();
-    const uint64_t expected = seen ? out.link->received.largest().v + 1 : 0;
+    const uint64_t expected = out.link ? out.link->expected() : 0;
     out.pn = wire::decode_packet_number(expected, header->truncated_pn, header->pn_size);
-    if (out.link && out.link->received.is_duplicate(out.pn))
+    if (out.link && out.link->is_duplicate(out.pn))
         return false;
     out.entry = find_channel(header->channel);
     const Bytes aad = packet.first(header->size);
@@ -89,6 +88,7 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     if (opened.header.reserved)
         return close(PLAIT_E_PROTOCOL, static_cast<uint64_t>(wire::CloseCode::kProtocol), false,
                      "reserved bits", now);
+    wake(now);
     last_authentic_ = now;
     stats_.packets_received++;
     stats_.bytes_received += opened.datagram_size;
@@ -130,7 +130,7 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
         link->local = *from.local;
         link->has_local = true;
     }
-    const bool newest = link->received.empty() || opened.pn > link->received.largest();
+    const bool newest = opened.pn.v >= link->expected();
     if (moved && newest && confirmed_ && link->validated && !ended())
         on_other_address(*link, from, opened.datagram_size, now);
     bool eliciting = false;
@@ -139,8 +139,8 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
         return touch(); // data that overtook its OPEN: as if the packet had been lost
     // The frames may have closed the link or, by moving connections, everything.
     if (link->state != link::State::kClosed)
-        link->received.on_received(opened.pn, now, eliciting, opened.header.ack_now,
-                                   static_cast<recovery::Ecn>(from.ecn & 3));
+        link->recovery->received.on_received(opened.pn, now, eliciting, opened.header.ack_now,
+                                             static_cast<recovery::Ecn>(from.ecn & 3));
     if (s != PLAIT_OK && !ended())
         close_for_error(s, now);
     // Something from over there: a dead way may be open again. Asleep, there is no better one to

@@ -31,9 +31,12 @@ void Connection::drain(Time now) {
               "key limit", now);
         return send_close(now);
     }
+    grant_channels();
+    if (asleep_ && !wants_to_send())
+        return;
+    wake(now);
     if (rekeying())
         progress_rekey(now);
-    grant_channels();
     for (size_t i = 0; i < link_count_; i++)
         send_link_frames(link_at(i), now);
     if (state_ != State::kRequested)
@@ -143,7 +146,7 @@ void Connection::add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now) {
     bool looked = false;
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &of = link_at(i);
-        if (!of.exists() || !of.received.ack_pending())
+        if (!of.exists() || !of.recovery || !of.recovery->received.ack_pending())
             continue;
         if (!looked)
             fastest = fastest_link();
@@ -151,7 +154,7 @@ void Connection::add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now) {
         if (&of == &carrier || &carrier == fastest || !fastest) {
             packet.add_ack(of, now);
             if (&of == &carrier)
-                of.own_ack_at = now;
+                of.recovery->own_ack_at = now;
         }
     }
 }
@@ -172,11 +175,11 @@ void Connection::send_acks(Time now, bool all) {
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &of = link_at(i);
         if (!of.exists() || !of.recovery ||
-            !(all ? of.received.ack_pending() : of.received.ack_due(now)))
+            !(all ? of.recovery->received.ack_pending() : of.recovery->received.ack_due(now)))
             continue;
         LinkEntry *const way = ack_way(of);
-        const bool own_turn =
-            of.received.ack_asked() || of.own_ack_at + of.recovery->rtt().srtt() <= now;
+        const bool own_turn = of.recovery->received.ack_asked() ||
+                              of.recovery->own_ack_at + of.recovery->rtt().srtt() <= now;
         LinkEntry *const ways[2] = {way, own_turn && way != &of ? &of : nullptr};
         for (LinkEntry *carrier : ways) {
             const size_t size = carrier ? room_on(*carrier) : 0;
@@ -187,7 +190,7 @@ void Connection::send_acks(Time now, bool all) {
             if (epoch_proof_due(control))
                 packet.add(wire::PingFrame{});
             if (carrier == &of)
-                of.own_ack_at = now;
+                of.recovery->own_ack_at = now;
             packet.finish(now);
         }
     }

@@ -25,10 +25,10 @@ Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time n
     const bool answered = out.anything_acked();
     settle(*link, now);
     if (answered) {
-        link->acks_from = arrived_on.number;
+        link->recovery->acks_from = arrived_on.number;
         link->suspect_timeouts = 0;
         recover(*link, now);
-        link->received.set_srtt(link->recovery->rtt().srtt());
+        link->recovery->received.set_srtt(link->recovery->rtt().srtt());
     }
     tune_windows(now);
     return PLAIT_OK;
@@ -130,8 +130,8 @@ void Connection::control_acked(const ControlItem &item, Time now) {
         }
         return;
     case Control::kAck:
-        if (LinkEntry *l = find_link({item.target}))
-            l->received.on_ack_acked({item.value});
+        if (LinkEntry *l = find_link({item.target}); l && l->recovery)
+            l->recovery->received.on_ack_acked({item.value});
         return;
     default: return;
     }

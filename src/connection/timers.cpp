@@ -29,7 +29,7 @@ Time Connection::deadline(Time now) {
         t = std::min(t, dormancy_end());
     else if (config_.keepalive.us > 0)
         t = std::min(t, keepalive_due());
-    t = std::min(t, channel_deadline_);
+    t = std::min({t, channel_deadline_, look_idle_at_});
     if (rekey_)
         t = std::min(t, rekey_->drop_at);
     for (size_t i = 0; i < link_count_; i++)
@@ -81,6 +81,8 @@ void Connection::on_timer(Time now) {
                 return close_for_error(s, now);
         }
     }
+    if (look_idle_at_ <= now)
+        sleep_if_idle(now);
     touch();
 }
 

@@ -23,6 +23,38 @@ uint64_t Link::rate(const Endpoint &e) const {
     return std::max<uint64_t>(recovery->cwnd() * 1'000'000 / srtt, 1);
 }
 
+bool Link::may_sleep() const {
+    if (state == State::kClosed || !recovery)
+        return true;
+    return state == State::kGood && validated && !validation.armed && !candidate &&
+           responses_owed == 0 && probes_owed == 0 && recovery->may_sleep() &&
+           !recovery->received.ack_pending();
+}
+
+void Link::sleep() {
+    asleep = std::make_unique<Asleep>(Asleep{recovery->remember(), recovery->received.remember()});
+    recovery.reset();
+}
+
+void Link::wake(const recovery::LinkRecoveryConfig &config, Time now) {
+    recovery = std::make_unique<Hot>(config, asleep->sent.next);
+    recovery->restore(asleep->sent);
+    recovery->received.restore(asleep->received, now);
+    recovery->received.set_srtt(recovery->rtt().srtt());
+    recovery->own_ack_at = now;
+    asleep.reset();
+}
+
+uint64_t Link::expected() const {
+    if (!recovery)
+        return asleep->received.newest.end;
+    return recovery->received.empty() ? 0 : recovery->received.largest().v + 1;
+}
+
+recovery::LinkStats Link::stats() const {
+    return recovery ? recovery->stats() : asleep->sent.stats();
+}
+
 void Link::note(const Change &change) {
     if (changes.size() == kMaxChanges) {
         changes.erase(changes.begin());

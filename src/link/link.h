@@ -51,6 +51,21 @@ struct Candidate {
     Time decide_at; // the old one must have answered by then
 };
 
+// What a link needs while it carries packets: what it has sent and received lately, and what is
+// measured of its way.
+struct Hot final : recovery::LinkRecovery {
+    using LinkRecovery::LinkRecovery;
+    recovery::ReceivedPackets received;
+    Time own_ack_at;                  // when the link's own ACK last went over itself
+    LinkNumber acks_from{UINT32_MAX}; // the link that brought the newest ACK of this one
+};
+
+// What is left of that while the link sleeps.
+struct Asleep {
+    recovery::LinkMemory sent;
+    recovery::ReceivedMemory received;
+};
+
 struct Link {
     Link(uint32_t connection_slot, LinkNumber n) : number(n), connection(connection_slot) {}
 
@@ -74,8 +89,8 @@ struct Link {
     uint64_t token = 0;
 
     std::optional<recovery::ControllerKind> controller; // none: the connection's
-    std::unique_ptr<recovery::LinkRecovery> recovery;
-    recovery::ReceivedPackets received;
+    std::unique_ptr<Hot> recovery;                      // of a link that is in use, or
+    std::unique_ptr<Asleep> asleep;                     // of one that sleeps
     Validation validation;
     Time wait_until = base::kNever; // for an id that the peer was asked for
     std::unique_ptr<Candidate> candidate;
@@ -87,9 +102,7 @@ struct Link {
     uint64_t sent_unvalidated = 0;
     Time suspect_since;
     uint32_t suspect_timeouts = 0;
-    Time next_probe = base::kNever;   // of a suspect or dead link
-    Time own_ack_at;                  // when its own ACK last went over itself
-    LinkNumber acks_from{UINT32_MAX}; // the link that brought the newest ACK of this one
+    Time next_probe = base::kNever; // of a suspect or dead link
 
     // For the application.
     Status status = PLAIT_OK;
@@ -105,6 +118,20 @@ struct Link {
     bool live() const { return state == State::kGood || state == State::kSuspect; }
     // May carry packets at all (a dead one carries probes).
     bool exists() const { return state != State::kClosed && state != State::kWaiting; }
+
+    // Whether it has all that packets need, perhaps asleep.
+    bool started() const { return recovery || asleep; }
+    // It has nothing to wait for.
+    bool may_sleep() const;
+    void sleep();
+    // `config`: as it was, or as it is by now.
+    void wake(const recovery::LinkRecoveryConfig &config, Time now);
+    bool is_duplicate(PacketNumber pn) const {
+        return recovery ? recovery->received.is_duplicate(pn) : asleep->received.is_duplicate(pn);
+    }
+    // The number that the next packet to come should have.
+    uint64_t expected() const;
+    recovery::LinkStats stats() const;
 
     void note(const Change &change);
 

@@ -308,13 +308,13 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.why = l.why;
     i.cost = l.cost + c.s.endpoints[l.endpoint.v].info.cost;
     std::copy(std::begin(l.reason), std::end(l.reason), std::begin(i.reason));
-    if (!l.recovery)
+    if (!l.started())
         return i;
-    const recovery::LinkStats k = l.recovery->stats();
+    const recovery::LinkStats k = l.stats();
     i.packets_lost = k.packets_lost;
     i.packets_spurious = k.packets_spurious;
     i.packets_acked = k.packets_acked;
-    if (l.recovery->rtt().has_sample()) {
+    if (k.measured) {
         i.srtt = k.srtt;
         i.rttvar = k.rttvar;
         i.min_rtt = k.min_rtt;
@@ -324,9 +324,9 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.in_flight = k.bytes_in_flight;
     i.pacing_rate = k.pacing_rate;
     i.mtu = static_cast<uint32_t>(k.mtu);
-    i.controller = l.recovery->controller_kind();
-    i.ecn = l.recovery->ecn().state();
-    i.packets_marked = l.recovery->ecn().ce_seen();
+    i.controller = k.controller;
+    i.ecn = k.ecn;
+    i.packets_marked = k.packets_marked;
     return i;
 }
 

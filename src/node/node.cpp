@@ -175,7 +175,7 @@ void Node::endpoint_changed(EndpointIndex index, const EndpointInfo &info, Time 
     mine.transport_class = cls;
     mine.mtu = sane_mtu(info.mtu);
     for_each_link_on(c, index, nullptr, [&](Connection &conn, LinkEntry &l) {
-        conn.link_mtu(l, sane_mtu(info.mtu));
+        conn.link_mtu(l, sane_mtu(info.mtu), now);
         if (l.recovery)
             l.recovery->set_line_rate(info.rate);
         conn.costs_changed(now);
@@ -218,12 +218,12 @@ void Node::endpoint_writable(EndpointIndex index, Time) {
         c.touch(slot);
 }
 
-void Node::endpoint_mtu(EndpointIndex index, const plait_addr *addr, uint32_t mtu, Time) {
+void Node::endpoint_mtu(EndpointIndex index, const plait_addr *addr, uint32_t mtu, Time now) {
     Core &c = *core_;
     if (!addr)
         c.s.endpoints[index.v].info.mtu = sane_mtu(mtu);
     for_each_link_on(c, index, addr,
-                     [&](Connection &conn, LinkEntry &l) { conn.link_mtu(l, sane_mtu(mtu)); });
+                     [&](Connection &conn, LinkEntry &l) { conn.link_mtu(l, sane_mtu(mtu), now); });
 }
 
 void Node::endpoint_gone(EndpointIndex index, Status why, Time now) {

@@ -47,6 +47,9 @@ class Bbr final : public Controller {
     void on_idle(Time now) override;
     void set_mtu(size_t mtu) override;
     void remember(uint64_t) override {} // Startup finds it about as fast
+    void resume(uint64_t cwnd, uint64_t) override {
+        cwnd_ = std::max(std::min(cwnd_, cwnd), min_window());
+    }
     void set_growth_share(double share) override { growth_share_ = static_cast<float>(share); }
 
     uint64_t cwnd() const override { return cwnd_; }
@@ -145,7 +148,7 @@ class Bbr final : public Controller {
     uint64_t unproven_ = 0; // lost bytes behind `before_` not yet shown to be spurious
     Stretch loss_[2];
     uint64_t marks_ = 0, marks_of_ = 0; // packets of this round, scalable ECN
-    Time round_end_; // a round ends when a packet sent later is acknowledged
+    Time round_end_;                    // a round ends when a packet sent later is acknowledged
     Time cycle_start_;
     Duration probe_wait_{};
     Duration srtt_{}, min_rtt_{}, probe_min_rtt_{};

@@ -76,11 +76,17 @@ class Controller {
     virtual void set_mtu(size_t mtu) = 0;
     // A window known from before is where slow start ends.
     virtual void remember(uint64_t cwnd) = 0;
+    // A new one goes on where another, of the same link, stood before a long sleep: from no more
+    // than its window (RFC 5681 section 4.1), with slow start up to `threshold`, 0: as far as it
+    // goes.
+    virtual void resume(uint64_t cwnd, uint64_t threshold) = 0;
     // Links that share a bottleneck grow by their share of the sum (1 = alone).
     virtual void set_growth_share(double) {}
     virtual void set_line_rate(uint64_t) {}
 
-    virtual uint64_t cwnd() const = 0;        // bytes
+    virtual uint64_t cwnd() const = 0; // bytes
+    // Up to where slow start would go if it began anew now; 0: nothing is known.
+    virtual uint64_t threshold() const { return 0; }
     virtual uint64_t pacing_rate() const = 0; // bytes/s; kUnlimited: no pacing
     virtual bool in_slow_start() const = 0;
     virtual const char *name() const = 0;

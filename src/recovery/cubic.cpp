@@ -275,6 +275,21 @@ void Cubic::remember(uint64_t cwnd) {
     ssthresh_ = w_max_ = static_cast<double>(cwnd);
 }
 
+// As on_idle() leaves it.
+uint64_t Cubic::threshold() const {
+    if (!in_slow_start())
+        return static_cast<uint64_t>(cwnd_);
+    if (cwnd_ <= static_cast<double>(initial_window(mtu_)))
+        return ssthresh_ == kInfinite ? 0 : static_cast<uint64_t>(ssthresh_);
+    return static_cast<uint64_t>(std::min(ssthresh_, cwnd_));
+}
+
+void Cubic::resume(uint64_t cwnd, uint64_t threshold) {
+    cwnd_ = std::max(std::min(cwnd_, static_cast<double>(cwnd)), min_window());
+    if (threshold)
+        ssthresh_ = w_max_ = std::max(static_cast<double>(threshold), cwnd_);
+}
+
 uint64_t Cubic::pacing_rate() const {
     if (srtt_us_ == 0)
         return kUnlimited; // no round trip known: the initial window is the limit

@@ -30,6 +30,8 @@ class Cubic final : public Controller {
     void on_idle(Time now) override;
     void set_mtu(size_t mtu) override;
     void remember(uint64_t cwnd) override;
+    void resume(uint64_t cwnd, uint64_t threshold) override;
+    uint64_t threshold() const override;
     void set_growth_share(double share) override { growth_share_ = static_cast<float>(share); }
 
     uint64_t cwnd() const override { return static_cast<uint64_t>(cwnd_); }

@@ -46,8 +46,9 @@ class EcnValidation {
   private:
     void fail() { state_ = State::kFailed; }
 
-    uint64_t sent_ = 0, tested_ = 0; // marked packets: in all, in this test
+    uint64_t sent_ = 0; // marked packets
     EcnCounts seen_;
+    uint8_t tested_ = 0; // marked packets of this test
     EcnMode mode_;
     State state_;
 };

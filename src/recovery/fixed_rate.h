@@ -25,6 +25,7 @@ class FixedRate final : public Controller {
     void on_idle(Time) override {}
     void set_mtu(size_t mtu) override { mtu_ = mtu; }
     void remember(uint64_t) override {}
+    void resume(uint64_t, uint64_t) override {}
     void set_line_rate(uint64_t rate) override { rate_ = rate; }
 
     uint64_t cwnd() const override;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recovery/link_recovery.h"
 
+#include "base/assert.h"
+
 #include <algorithm>
 #include <limits>
 
@@ -382,14 +384,16 @@ void LinkRecovery::set_mtu_limit(size_t limit) {
 
 // --- idling ---
 
-PathMemory LinkRecovery::remember() const {
-    constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
-    const auto fit = [](int64_t us) {
-        return static_cast<uint32_t>(std::clamp<int64_t>(us, 0, kMost));
+PathMemory LinkRecovery::remember_path() const {
+    const auto fit = [](auto n) {
+        constexpr auto kMost = static_cast<decltype(n)>(std::numeric_limits<uint32_t>::max());
+        return static_cast<uint32_t>(std::clamp(n, decltype(n){0}, kMost));
     };
     PathMemory m;
-    m.cwnd = static_cast<uint32_t>(std::min(controller_->cwnd(), kMost));
-    if (const RttEstimator &r = rtt(); r.has_sample()) {
+    m.cwnd = fit(controller_->cwnd());
+    m.threshold = fit(controller_->threshold());
+    const RttEstimator &r = rtt();
+    if (r.known()) {
         m.srtt_us = fit(r.srtt().us);
         m.rttvar_us = fit(r.rttvar().us);
         m.min_rtt_us = fit(r.min_rtt().us);
@@ -397,11 +401,53 @@ PathMemory LinkRecovery::remember() const {
     return m;
 }
 
-void LinkRecovery::restore(const PathMemory &m) {
-    if (m.srtt_us)
-        rtt_.set_initial({m.srtt_us}, {m.rttvar_us});
-    if (m.cwnd)
-        controller_->remember(m.cwnd);
+LinkMemory LinkRecovery::remember() const {
+    LinkMemory m;
+    m.path = remember_path();
+    m.reordering = ledger_.reordering();
+    m.next = ledger_.next();
+    m.any_acked = ledger_.has_largest_acked();
+    m.largest_acked = ledger_.largest_acked();
+    m.mtu = mtu_.remember();
+    m.ecn = ecn_;
+    m.controller = config_.controller;
+    m.packets_acked = stats_.packets_acked;
+    m.packets_lost = stats_.packets_lost;
+    m.packets_spurious = stats_.packets_spurious;
+    return m;
+}
+
+LinkStats LinkMemory::stats() const {
+    LinkStats s;
+    s.packets_acked = packets_acked;
+    s.packets_lost = packets_lost;
+    s.packets_spurious = packets_spurious;
+    s.cwnd = path.cwnd;
+    s.measured = path.srtt_us > 0;
+    s.srtt = s.latest_rtt = {path.srtt_us};
+    s.rttvar = {path.rttvar_us};
+    s.min_rtt = {path.min_rtt_us};
+    s.mtu = mtu.mtu;
+    s.controller = controller;
+    s.ecn = ecn.state();
+    s.packets_marked = ecn.ce_seen();
+    return s;
+}
+
+void LinkRecovery::restore(const LinkMemory &m) {
+    PLAIT_ASSERT(m.next == ledger_.next());
+    if (m.any_acked)
+        ledger_.restore(m.largest_acked, m.reordering);
+    if (m.path.srtt_us)
+        rtt_.set_initial({m.path.srtt_us}, {m.path.rttvar_us});
+    mtu_.restore(m.mtu);
+    ecn_ = m.ecn;
+    stats_.packets_acked = m.packets_acked;
+    stats_.packets_lost = m.packets_lost;
+    stats_.packets_spurious = m.packets_spurious;
+    controller_->set_mtu(packet_size());
+    controller_->resume(m.path.cwnd, m.path.threshold);
+    pacer_ = new_pacer();
     after_change();
 }
 
@@ -418,6 +464,10 @@ LinkStats LinkRecovery::stats() const {
     s.queue_delay = one_way_.queue_delay();
     s.mtu = mtu_.mtu();
     s.pto_count = pto_count_;
+    s.measured = r.known();
+    s.controller = config_.controller;
+    s.ecn = ecn_.state();
+    s.packets_marked = ecn_.ce_seen();
     return s;
 }
 

@@ -61,14 +61,32 @@ struct LinkStats {
     Duration srtt, rttvar, min_rtt, latest_rtt, queue_delay;
     size_t mtu = 0;
     uint32_t pto_count = 0;
+    bool measured = false; // the round trips are
+    ControllerKind controller = ControllerKind::kCubic;
+    EcnValidation::State ecn = EcnValidation::State::kOff;
+    uint64_t packets_marked = 0;
 };
 
-// What is worth keeping of a link that sleeps.
+// What is worth keeping of a path that is not used for a while.
 struct PathMemory {
     uint32_t srtt_us = 0, rttvar_us = 0, min_rtt_us = 0; // 0: never measured
-    uint32_t cwnd = 0;                                   // bytes, saturated
+    uint32_t cwnd = 0, threshold = 0;                    // bytes, saturated
 };
-static_assert(sizeof(PathMemory) == 16);
+static_assert(sizeof(PathMemory) == 20);
+
+// All that outlives the recovery of a link that sleeps.
+struct LinkMemory {
+    PathMemory path;
+    ReorderTolerance reordering;
+    PacketNumber next, largest_acked;
+    bool any_acked = false;
+    ControllerKind controller = ControllerKind::kCubic;
+    MtuMemory mtu;
+    EcnValidation ecn{EcnMode::kOff};
+    uint64_t packets_acked = 0, packets_lost = 0, packets_spurious = 0;
+    // As far as they are known.
+    LinkStats stats() const;
+};
 
 class LinkRecovery {
   public:
@@ -139,11 +157,11 @@ class LinkRecovery {
     void set_growth_share(double share) { controller_->set_growth_share(share); }
 
     // --- idling ---
-    bool idle() const { return ledger_.idle(); }
-    // Gives the ledger's memory back; false while something is outstanding.
-    bool idle_shrink() { return ledger_.release(); }
-    PathMemory remember() const;
-    void restore(const PathMemory &memory);
+    // The peer owes no answer: the link may sleep, and this object go.
+    bool may_sleep() const { return ledger_.eliciting_outstanding() == 0 && !suspect_; }
+    LinkMemory remember() const;
+    // A new object, made with the memory's next packet number, goes on.
+    void restore(const LinkMemory &memory);
 
     // --- what is known ---
     uint32_t pto_count() const { return pto_count_; }
@@ -176,6 +194,7 @@ class LinkRecovery {
     Pacer new_pacer() const;
     void after_change();
     void check_idle(Time now);
+    PathMemory remember_path() const;
 
     LinkRecoveryConfig config_;
     SentLedger ledger_;

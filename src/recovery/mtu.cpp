@@ -158,6 +158,19 @@ void MtuSearch::set_limit(size_t limit) {
         in_flight_ = 0;
 }
 
+void MtuSearch::restore(const MtuMemory &memory) {
+    if (fixed_ || memory.mtu == 0)
+        return;
+    mtu_ = memory.mtu;
+    base_ = memory.base;
+    failed_ = memory.failed;
+    raise_at_ = memory.raise_at;
+    complete_ = memory.complete;
+    const uint32_t takes = limit_;
+    limit_ = memory.limit;
+    set_limit(takes);
+}
+
 void MtuSearch::reset() {
     base_ = std::min(wanted_base_, limit_);
     mtu_ = fixed_ ? limit_ : base_;

@@ -22,6 +22,13 @@ struct MtuConfig {
     bool fixed = false;  // the transport's frames have one size: no search
 };
 
+// What was found, for a link that sleeps.
+struct MtuMemory {
+    uint32_t mtu = 0, base = 0, limit = 0, failed = 0; // mtu 0: nothing
+    Time raise_at;
+    bool complete = false;
+};
+
 class MtuSearch {
   public:
     static constexpr uint32_t kMaxProbes = 3;       // tries a size, RFC 8899 section 5.1.2
@@ -52,6 +59,9 @@ class MtuSearch {
     void set_limit(size_t limit);
     // The path changed: begin again.
     void reset();
+    MtuMemory remember() const { return {mtu_, base_, limit_, failed_, raise_at_, complete_}; }
+    // Goes on with it, within what the transport takes now.
+    void restore(const MtuMemory &memory);
 
   private:
     size_t next_size() const;

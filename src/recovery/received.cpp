@@ -114,19 +114,30 @@ void ReceivedPackets::set_ack_every(uint32_t packets) {
     every_ = std::min(every_, every_limit_);
 }
 
-uint64_t ReceivedPackets::filter_floor() const {
-    return any_ ? std::max(floor_, largest_ + 1) : floor_;
+ReceivedMemory ReceivedPackets::remember() const {
+    ReceivedMemory m;
+    if (any_)
+        m.newest = {std::max(set_.back().start, report_from_), largest_ + 1};
+    m.ecn = ecn_;
+    m.max_delay = max_delay_;
+    m.every_limit = every_limit_;
+    m.early = early_ < kEarlyPackets;
+    return m;
 }
 
-void ReceivedPackets::idle_shrink() {
-    floor_ = report_from_ = filter_floor();
-    set_.release();
-    new_ranges_ = 0;
-}
-
-void ReceivedPackets::restore(uint64_t floor) {
+void ReceivedPackets::restore(const ReceivedMemory &m, Time now) {
     PLAIT_ASSERT(!any_);
-    floor_ = report_from_ = floor;
+    if (m.newest.end > 0) {
+        any_ = true;
+        largest_ = m.newest.end - 1;
+        largest_time_ = now;
+        floor_ = report_from_ = std::min(m.newest.start, largest_);
+        set_.add(floor_, m.newest.end);
+    }
+    ecn_ = m.ecn;
+    max_delay_ = m.max_delay;
+    set_ack_every(m.every_limit);
+    early_ = m.early ? 0 : kEarlyPackets;
 }
 
 } // namespace plait::recovery

@@ -21,6 +21,8 @@
 
 namespace plait::recovery {
 
+using base::Range;
+
 enum class Ecn : uint8_t {
     kNone = 0,
     kEct1 = 1,
@@ -31,6 +33,15 @@ enum class Ecn : uint8_t {
 struct EcnCounts {
     uint64_t ect0 = 0, ect1 = 0, ce = 0;
     bool any() const { return (ect0 | ect1 | ce) != 0; }
+};
+
+struct ReceivedMemory {
+    Range newest; // of the packets that arrived; empty: there was none
+    EcnCounts ecn;
+    Duration max_delay;
+    uint32_t every_limit = 0;
+    bool early = true; // fewer than kEarlyPackets have come
+    bool is_duplicate(PacketNumber pn) const { return pn.v < newest.end; }
 };
 
 class ReceivedPackets {
@@ -77,12 +88,11 @@ class ReceivedPackets {
     void set_srtt(Duration srtt) { srtt_ = srtt; }
     Duration delay() const;
 
-    // Gives the memory back: afterwards everything up to largest() counts as a duplicate. For idle
-    // links, where what is still missing will not come.
-    void idle_shrink();
-    // What a link in deep sleep must remember, and how it wakes up with it.
-    uint64_t filter_floor() const;
-    void restore(uint64_t floor);
+    // What a link that sleeps must remember, and how a new object goes on with it: everything up to
+    // largest() counts as a duplicate, as what is still missing will not come. The newest range is
+    // reported again, should the last ACK have been lost.
+    ReceivedMemory remember() const;
+    void restore(const ReceivedMemory &memory, Time now);
 
   private:
     void count_rate(Time now);

@@ -8,6 +8,7 @@ namespace plait::recovery {
 void RttEstimator::set_initial(Duration srtt, Duration rttvar) {
     srtt_ = latest_ = min_rtt_ = std::max(srtt, kGranularity);
     rttvar_ = std::max(rttvar, Duration{});
+    restored_ = true;
 }
 
 void RttEstimator::on_sample(Duration latest, Duration ack_delay, Time now) {

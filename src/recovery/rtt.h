@@ -31,6 +31,7 @@ class RttEstimator {
     void reset() { *this = RttEstimator{}; }
 
     bool has_sample() const { return has_sample_; }
+    bool known() const { return has_sample_ || restored_; }
     Duration srtt() const { return srtt_; }
     Duration rttvar() const { return rttvar_; }
     Duration min_rtt() const { return min_rtt_; }
@@ -47,6 +48,7 @@ class RttEstimator {
     Duration latest_ = kInitialRtt;
     Time first_, last_;
     bool has_sample_ = false;
+    bool restored_ = false; // set_initial()
     bool min_stale_ = false;
 };
 

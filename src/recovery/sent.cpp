@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recovery/sent.h"
 
+#include "base/assert.h"
+
 #include <algorithm>
 
 namespace plait::recovery {
@@ -298,13 +300,11 @@ void SentLedger::pop_settled() {
     unanswered_ = std::max(unanswered_, cursor_);
 }
 
-bool SentLedger::release() {
-    if (!idle())
-        return false;
-    ring_.reset();
-    capacity_ = 0;
-    first_ = unanswered_ = next_;
-    return true;
+void SentLedger::restore(PacketNumber largest_acked, const ReorderTolerance &reordering) {
+    PLAIT_ASSERT(first_ == next_ && largest_acked.v < first_);
+    largest_acked_ = largest_acked.v;
+    has_largest_ = true;
+    reordering_ = reordering;
 }
 
 Time SentLedger::oldest_eliciting() const {

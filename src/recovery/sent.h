@@ -39,9 +39,9 @@ enum class SentState : uint8_t {
 struct SentPacket {
     // Flags.
     static constexpr uint8_t kAckEliciting = 1;
-    static constexpr uint8_t kInFlight = 2; // counts against the window
-    static constexpr uint8_t kMtuProbe = 4; // its loss is not congestion
-    static constexpr uint8_t kEct = 8;      // marked as capable of ECN
+    static constexpr uint8_t kInFlight = 2;    // counts against the window
+    static constexpr uint8_t kMtuProbe = 4;    // its loss is not congestion
+    static constexpr uint8_t kEct = 8;         // marked as capable of ECN
     static constexpr uint8_t kReinjected = 16; // a copy travels on another link
 
     uint64_t sent_us = 0;
@@ -137,12 +137,11 @@ class SentLedger {
     void clear_in_flight();
     // Lets go of records lost for at least 3 PTO. Cheap; call it as often as you like.
     void forget_old(Time now, Duration pto);
-    // Gives the memory back if nothing is outstanding; true if it did.
-    bool release();
+    // What an earlier ledger of the link, which ended before next(), was told.
+    void restore(PacketNumber largest_acked, const ReorderTolerance &reordering);
 
     // Calls f(SentPacket &) for all that is outstanding, oldest first: O(outstanding).
-    template <class F>
-    void for_each_outstanding(F &&f) {
+    template <class F> void for_each_outstanding(F &&f) {
         for (uint64_t pn = cursor_; pn < next_; pn++)
             if (at(pn).state == SentState::kOutstanding)
                 f(at(pn));

@@ -203,6 +203,83 @@ void network_changed(World &w) {
     p.finish_flows(seconds(60));
 }
 
+// -- idle
+
+NodeSetup without_timeouts(Rng &rng) {
+    NodeSetup setup = some_setup(rng);
+    setup.config.idle_timeout = setup.config.keepalive = seconds(0);
+    return setup;
+}
+
+// Everybody has said all and heard all: memory is given back, and no timer runs.
+void must_be_asleep(Pair &p) {
+    for (SimNode *node : {p.a, p.z})
+        if (node->engine().deadline() != base::kNever)
+            p.w.fail("%s has a timer although nothing happens", node->name().c_str());
+}
+
+void make_faulty(Wire &wire, Rng &rng) {
+    wire.each_pipe([&](Pipe &pipe) {
+        pipe.model.loss = rng.chance(0.5) ? 0.05 : 0.01;
+        pipe.model.duplicate = pipe.model.reorder = 0.02;
+        if (rng.chance(0.3))
+            pipe.model.bursts.begin = 0.005;
+    });
+}
+
+// Load and silence by turns, long enough for both sides to go to sleep, or to have just not.
+void idle_under_loss(World &w) {
+    std::vector<Pair::Way> ways;
+    for (uint64_t n = w.rng().range(1, 3); n > 0; n--)
+        ways.push_back(quick_wire(w.rng()));
+    NodeSetup a = without_timeouts(w.rng()), z = without_timeouts(w.rng());
+    if (w.rng().chance(0.3))
+        a.config.keepalive = w.rng().between(seconds(5), seconds(25));
+    Pair p(w, ways, std::move(a), std::move(z));
+    p.connect();
+    for (Wire *wire : p.wires)
+        make_faulty(*wire, w.rng());
+    for (int i = 0; i < 4; i++) {
+        open_mixed_load(p, kLoad / 4);
+        w.run_for(w.rng().between(seconds(8), seconds(50)));
+    }
+    p.heal();
+    p.finish_flows(seconds(60));
+}
+
+// What was learned of the ways outlives the sleep, and nobody takes waking for loss or congestion.
+void idle_keeps_what_it_knows(World &w) {
+    std::vector<Pair::Way> ways;
+    for (uint64_t n = w.rng().range(1, 2); n > 0; n--) {
+        ways.push_back(quick_wire(w.rng()));
+        ways.back().forth.mtu = ways.back().back.mtu = 1400; // Ethernet's is found not to pass
+    }
+    Pair p(w, ways, without_timeouts(w.rng()), without_timeouts(w.rng()));
+    p.connect();
+    open_mixed_load(p, kLoad);
+    w.run_for(seconds(20)); // it has come, and the search is over
+    for (int i = 0; i < 3; i++) {
+        w.run_for(w.rng().between(seconds(22), seconds(45)));
+        must_be_asleep(p);
+        std::vector<node::LinkInfo> before, after;
+        for (size_t k = 0; k < ways.size(); k++)
+            before.push_back(p.link_info(*p.a, k));
+        // Less than the first window carries: no queue is long enough to lose any of it.
+        open_flow(w, *p.a, p.at_a, message_plan(4, 4, 8, 1000));
+        w.run_for(seconds(5));
+        for (size_t k = 0; k < ways.size(); k++) {
+            const node::LinkInfo was = before[k], is = p.link_info(*p.a, k);
+            if (is.packets_lost != was.packets_lost || is.packets_spurious != was.packets_spurious)
+                w.fail("waking was taken for loss");
+            if (is.mtu != was.mtu || is.packets_acked < was.packets_acked || was.srtt.us == 0)
+                w.fail("link %zu has forgotten what it knew", k);
+            if (is.cwnd > std::max<uint64_t>(was.cwnd, 16'000))
+                w.fail("the window grew in its sleep, to %" PRIu64, is.cwnd);
+        }
+    }
+    p.finish_flows(seconds(60));
+}
+
 constexpr Scenario kScenarios[] = {
     {"sim_life_make_before_break_nobody_notices", make_before_break, 40},
     {"sim_life_both_move_everything_arrives", both_move, 40},
@@ -210,6 +287,8 @@ constexpr Scenario kScenarios[] = {
     {"sim_life_resumed_answers_in_a_round_trip", resumed_answers_in_a_round_trip, 40},
     {"sim_life_frozen_now_and_then_everything_arrives", frozen_now_and_then, 40},
     {"sim_life_network_changed_link_is_back_at_once", network_changed, 30},
+    {"sim_life_idle_under_loss_everything_arrives", idle_under_loss, 40},
+    {"sim_life_idle_keeps_what_it_knows", idle_keeps_what_it_knows, 40},
 };
 
 } // namespace

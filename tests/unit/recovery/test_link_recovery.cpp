@@ -283,15 +283,45 @@ CHECKED_TEST(test_sleeping_link_remembers_round_trip_and_window) {
     Outcome out;
     Time now{5'000'000};
     warm_up(l, out, now);
-    const PathMemory memory = l.remember();
-    CHECK(memory.srtt_us == 100'000 && memory.cwnd == l.cwnd());
-    CHECK(l.idle_shrink() && l.ledger().capacity() == 0);
-    LinkRecovery woken({}, l.next_packet_number());
+    const LinkMemory memory = l.remember();
+    CHECK(l.may_sleep());
+    CHECK(memory.path.srtt_us == 100'000 && memory.path.cwnd == l.cwnd());
+    LinkRecovery woken({}, memory.next);
     woken.restore(memory);
     CHECK(woken.next_packet_number().v == 30);
+    CHECK(woken.ledger().has_largest_acked() && woken.ledger().largest_acked().v == 29);
     CHECK(woken.pto() < millis(140));
+    CHECK(woken.stats().packets_acked == 30 && woken.stats().mtu == l.stats().mtu);
+    // The window of a link that was idle, and slow start back to what it was.
+    CHECK(woken.cwnd() == initial_window(1200) && woken.controller().in_slow_start());
+    CHECK(woken.controller().threshold() == l.cwnd());
+    // Asleep again, before anything was sent, it knows no less.
+    CHECK(woken.remember().path.threshold == memory.path.threshold);
+    CHECK(woken.remember().path.srtt_us == memory.path.srtt_us);
     LinkRecovery stranger({});
-    CHECK(stranger.remember().srtt_us == 0);
+    CHECK(stranger.remember().path.srtt_us == 0);
+    return true;
+}
+
+// RFC 5681 section 4.1: idling makes no window larger.
+CHECKED_TEST(test_sleeping_link_with_a_small_window_wakes_with_it) {
+    LinkRecovery l({});
+    Outcome out;
+    Time now{5'000'000};
+    warm_up(l, out, now);
+    for (int i = 0; i < 6; i++) {
+        const uint64_t first = l.next_packet_number().v;
+        for (int k = 0; k < 8; k++)
+            send(l, now + millis(k));
+        now = now + millis(200);
+        CHECK(ack(l, {{first + 7, first + 8}}, now, out) == PLAIT_OK);
+    }
+    CHECK(l.cwnd() < initial_window(1200) && l.may_sleep());
+    const LinkMemory memory = l.remember();
+    LinkRecovery woken({}, memory.next);
+    woken.restore(memory);
+    CHECK(woken.cwnd() == l.cwnd() && !woken.controller().in_slow_start());
+    CHECK(woken.stats().packets_lost == 42);
     return true;
 }
 
@@ -368,6 +398,7 @@ int main() {
         cmocka_unit_test(test_idle_link_starts_from_the_initial_window),
         cmocka_unit_test(test_moved_link_starts_anew_and_old_acks_do_not_disturb),
         cmocka_unit_test(test_sleeping_link_remembers_round_trip_and_window),
+        cmocka_unit_test(test_sleeping_link_with_a_small_window_wakes_with_it),
         cmocka_unit_test(test_mtu_probe_loss_is_not_congestion),
         cmocka_unit_test(test_black_hole_brings_the_base_size_back),
         cmocka_unit_test(test_known_line_gets_small_packets_and_no_burst),
