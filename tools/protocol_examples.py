@@ -221,6 +221,50 @@ def short_packet(
     }
 
 
+def tinymt32(seed):
+    """RFC 8682."""
+    s = [seed, 0x8F7011EE, 0xFC78FF1F, 0x3793FDFF]
+
+    def step():
+        x = (s[0] & 0x7FFFFFFF) ^ s[1] ^ s[2]
+        x ^= x << 1 & 0xFFFFFFFF
+        y = s[3] ^ s[3] >> 1 ^ x
+        s[:] = s[1], s[2], x ^ y << 10 & 0xFFFFFFFF, y
+        if y & 1:
+            s[1] ^= 0x8F7011EE
+            s[2] ^= 0xFC78FF1F
+
+    for i in range(1, 8):
+        s[i & 3] ^= i + 1812433253 * (s[i - 1 & 3] ^ s[i - 1 & 3] >> 30) & 0xFFFFFFFF
+    for _ in range(8):
+        step()
+    while True:
+        step()
+        t = s[0] + (s[2] >> 8) & 0xFFFFFFFF
+        yield s[3] ^ t ^ (0x3793FDFF if t & 1 else 0)
+
+
+def times(a, b):
+    """In GF(2^8)."""
+    product = 0
+    while b:
+        product ^= a if b & 1 else 0
+        a = a << 1 ^ (0x11D if a & 0x80 else 0)
+        b >>= 1
+    return product
+
+
+def repair(key, size, window):
+    """RFC 8681, over bytes: docs/protocol.md section 6.7."""
+    coefficients = (n & 255 for n in tinymt32(key) if n & 255)
+    symbol = bytearray(size)
+    for at in range(0, len(window), size):
+        c = next(coefficients)
+        for column, byte in enumerate(window[at : at + size]):
+            symbol[column] ^= times(c, byte)
+    return bytes(symbol)
+
+
 def frames():
     cid = count_up(0xD0, 8)
     token = expand(expand(Z.seed, "reset", b"", 32), "tok", b"udp" + cid, 16)
@@ -278,6 +322,13 @@ def frames():
         "link_state": b"\x21" + v(2) + b"\x01",
         "link_close": b"\x22" + v(2) + v(1),
         "close": b"\x23" + v(5) + b"\0" + b"\x07not now",
+        "repair": b"\x24"
+        + v(20)
+        + v(40)
+        + v(50)
+        + b"\0\x07"
+        + v(20)
+        + repair(7, 20, count_up(40, 50)),
         "extension": v(0x5D) + v(2) + b"\x5a\x5a",
     }
 

@@ -73,6 +73,15 @@ enum {
     PLAIT_CIPHER_AES256_GCM = 2 /**< only where both processors have instructions for it */
 };
 
+/** Forward error correction: repair symbols go out beside the data, from which the peer restores
+ *  what was lost without waiting for a repetition. For channels whose data is of use for less than
+ *  about one and a half round trips. What one side sets holds for what it sends. A peer that does
+ *  not know it gets none. */
+enum {
+    PLAIT_FEC_OFF = 0,
+    PLAIT_FEC_ON = 1
+};
+
 /** What a channel tells beyond the usual: bits of plait_channel_config.tell. */
 enum {
     PLAIT_TELL_REPORTS = 1, /**< a report for each loss and gap: plait_channel_take_reports */
@@ -118,11 +127,19 @@ typedef struct plait_channel_config {
     uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed
                                    asks for */
     uint64_t token;           /**< comes back in this channel's events */
+    uint8_t fec;              /**< PLAIT_FEC_*. It costs memory on both sides: up to twice what is
+                                   protected at one time, at most 1 MiB */
+    uint8_t fec_window;       /**< packets that a repair symbol protects, up to 128; 0: as many as
+                                   are sent while it can still be in time */
+    uint8_t fec_share;        /**< repair symbols in per cent of the data, up to 100; 0: as the
+                                   measured loss asks for */
+    uint8_t fec_reserved[5];  /**< 0 */
 } plait_channel_config;
 
 #define PLAIT_CHANNEL_CONFIG_OF(resend, on_loss, messages, unordered)                            \
     {(uint32_t)sizeof(plait_channel_config),                                                     \
-     resend, on_loss, messages, unordered, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+     resend, on_loss, messages, unordered, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,          \
+     0, 0, 0, {0, 0, 0, 0, 0}}
 #define PLAIT_CHANNEL_STREAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 0, 0)
 #define PLAIT_CHANNEL_MESSAGES PLAIT_CHANNEL_RESEND_ORDERED
 #define PLAIT_CHANNEL_DATAGRAM PLAIT_CHANNEL_ONCE_UNORDERED
@@ -182,8 +199,8 @@ PLAIT_API plait_status plait_channel_open(plait_node *node, plait_connection con
 /** Accepts a channel after CHANNEL_REQUEST. WRITABLE follows unless the channel is one-way,
  *  READABLE if data came with the request. The peer sees CHANNEL_ACCEPTED.
  *  config: [in] or NULL. Only this side's fields count: max_message, window, send_buffer,
- *  drop_oldest, tell, priority_class, weight_log2, link_policy, token; the rest is the opener's
- *  choice.
+ *  drop_oldest, tell, priority_class, weight_log2, link_policy, token, fec and what belongs to it;
+ *  the rest is the opener's choice.
  *    PLAIT_E_STATE    it does not wait for that
  *    PLAIT_E_INVALID  a field of config is out of its range
  *  [any-thread] [callback-ok]  Since 0.1. */
@@ -450,6 +467,11 @@ typedef struct plait_channel_stats {
     uint64_t reports_missed;     /**< that fell out before */
     uint64_t send_epoch;         /**< how often its key for sending was changed */
     uint64_t receive_epoch;      /**< and that for receiving */
+    uint64_t repairs_sent;       /**< forward error correction: repair symbols */
+    uint64_t repair_bytes_sent;  /**< bytes of them */
+    uint64_t repairs_received;
+    uint64_t bytes_recovered;    /**< restored by them; in bytes_received, too */
+    uint64_t messages_recovered; /**< of which a part at least was restored */
 } plait_channel_stats;
 
 /** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since

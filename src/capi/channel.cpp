@@ -20,6 +20,19 @@ Status invalid(const char *function, const char *field) {
     return fail(PLAIT_E_INVALID, "%s: the field %s is out of its range", function, field);
 }
 
+Status check_fec(const char *function, const plait_channel_config &c) {
+    for (const uint8_t b : c.fec_reserved)
+        if (b != 0)
+            return reserved_field(function, "fec_reserved");
+    if (c.fec > PLAIT_FEC_ON)
+        return invalid(function, "fec");
+    if (c.fec_window > channel::kFecSymbolsMax || c.fec_share > channel::kFecShareMax)
+        return invalid(function, "fec_window or fec_share");
+    if (c.fec == PLAIT_FEC_OFF && (c.fec_window != 0 || c.fec_share != 0))
+        return invalid(function, "fec_window or fec_share (with PLAIT_FEC_ON, and only then)");
+    return PLAIT_OK;
+}
+
 Status check_fields(const char *function, const plait_channel_config &c) {
     if (c.tell > (PLAIT_TELL_REPORTS | PLAIT_TELL_WINDOWS))
         return invalid(function, "tell");
@@ -40,6 +53,8 @@ Status check_fields(const char *function, const plait_channel_config &c) {
         return invalid(function, "rekey_log2");
     if (c.window != 0 && (c.window < channel::kWindowFloor || c.window > channel::kWindowMax))
         return invalid(function, "window");
+    if (const Status status = check_fec(function, c); status != PLAIT_OK)
+        return status;
     constexpr uint64_t kWaitMaxUs = static_cast<uint64_t>(channel::kWaitMax.us);
     if (c.deadline_us > kWaitMaxUs || c.reorder_wait_us > kWaitMaxUs)
         return invalid(function, "deadline_us or reorder_wait_us");
@@ -78,6 +93,9 @@ Status read_channel_config(const char *function, const plait_channel_config &fro
     to.send_buffer = from.send_buffer;
     to.reports = from.tell & PLAIT_TELL_REPORTS;
     to.window_events = from.tell & PLAIT_TELL_WINDOWS;
+    to.fec = from.fec == PLAIT_FEC_ON;
+    to.fec_symbols = from.fec_window;
+    to.fec_share = from.fec_share;
     return PLAIT_OK;
 }
 
@@ -134,6 +152,9 @@ plait_channel_config to_c(const node::ChannelInfo &info) {
     to.window = from.window;
     to.send_buffer = from.send_buffer;
     to.token = info.token;
+    to.fec = from.fec ? PLAIT_FEC_ON : PLAIT_FEC_OFF;
+    to.fec_window = from.fec_symbols;
+    to.fec_share = from.fec_share;
     return to;
 }
 
@@ -326,6 +347,11 @@ plait_status plait_channel_get_stats(plait_node *node, plait_channel channel,
         stats.reports_missed = from.reports_missed;
         stats.send_epoch = info->send_epoch;
         stats.receive_epoch = info->receive_epoch;
+        stats.repairs_sent = from.repairs_sent;
+        stats.repair_bytes_sent = from.repair_bytes_sent;
+        stats.repairs_received = from.repairs_received;
+        stats.bytes_recovered = from.bytes_recovered;
+        stats.messages_recovered = from.messages_recovered;
         return PLAIT_OK;
     });
 }

@@ -118,8 +118,28 @@ class ConnectionBudget {
     void set_srtt(Duration srtt) { srtt_ = srtt; }
     Duration srtt() const { return srtt_; }
 
+    // The longest encoding window that the peer takes; 0: it knows no REPAIR.
+    void set_repair_window(uint64_t bytes) { repair_window_ = bytes; }
+    uint64_t repair_window() const { return repair_window_; }
+    // What the connection has sent and lost up to now.
+    void set_packets(uint64_t sent, uint64_t lost) {
+        recent_sent_ += sent - std::exchange(packets_sent_, sent);
+        recent_lost_ += lost - std::min(lost, std::exchange(packets_lost_, lost));
+        while (recent_sent_ > kRecentPackets) {
+            recent_sent_ /= 2;
+            recent_lost_ /= 2;
+        }
+    }
+    // The share of packets that are lost, of the last few hundred. Until it is known: 1 %.
+    double loss() const {
+        return (static_cast<double>(recent_lost_) + 1) / (static_cast<double>(recent_sent_) + 100);
+    }
+
   private:
+    static constexpr uint64_t kRecentPackets = 1024;
     NodeBudget &node_;
+    uint64_t repair_window_ = 0;
+    uint64_t packets_sent_ = 0, packets_lost_ = 0, recent_sent_ = 0, recent_lost_ = 0;
     uint64_t share_, used_ = 0, promised_ = 0, pledged_ = 0, bdp_ = 0;
     Duration srtt_ = base::millis(100);
 };

@@ -47,6 +47,7 @@ Channel::Channel(const Setup &s, Pools &pools, ConnectionBudget &budget)
 
 Channel::~Channel() {
     PLAIT_ASSERT(!order.prev);
+    drop_decoder();
     send_.destroy(c_);
     receive_.drop(c_, receive_.ended()                              ? receive_.state()
                       : receive_.state() == ReceiveState::kStopping ? ReceiveState::kStopped
@@ -82,6 +83,9 @@ Status Channel::accept(const Config &local, Time) {
     const uint64_t most = std::max(c_.budget->share() / 2, receive_.first_window());
     c.max_message = static_cast<uint32_t>(std::min<uint64_t>(local.max_message, most));
     c.drop_oldest = local.drop_oldest;
+    c.fec = local.fec;
+    c.fec_symbols = local.fec_symbols;
+    c.fec_share = local.fec_share;
     c.reports = local.reports;
     c.window_events = local.window_events;
     c.priority_class = local.priority_class;
@@ -219,7 +223,12 @@ Status Channel::stop(uint64_t code) {
 // -- Data frames and what became of them -------------------------------------------------
 
 bool Channel::next_segment(size_t max_length, Time now, Segment &out) {
-    return send_.next_segment(c_, max_length, now, out);
+    if (!c_.config.fec)
+        return send_.next_segment(c_, max_length, now, out);
+    const bool some = send_.next_segment(c_, room_beside_repair(max_length), now, out);
+    if (some)
+        protect(out, now);
+    return some;
 }
 void Channel::on_acked(uint64_t offset, uint64_t length, bool fin) {
     send_.on_acked(c_, offset, length, fin);
@@ -236,7 +245,9 @@ void Channel::on_reinject(uint64_t offset, uint64_t length, bool fin, Time now) 
 Status Channel::on(const wire::DataFrame &f, Time now) {
     if (c_.phase == Phase::kRefused)
         return PLAIT_OK;
-    const Status s = receive_.on_data(c_, f, now);
+    Status s = receive_.on_data(c_, f, now);
+    if (s == PLAIT_OK && keeps_for_repairs())
+        s = keep_for_repairs(f, now);
     if (receive_.state() == ReceiveState::kStopped)
         c_.forget(control::kStop); // the end came by itself
     settle();
@@ -303,6 +314,10 @@ Status Channel::on_timer(Time now) {
             receive_.stop(c_, wire::kResetLoss);
     }
     const Status s = receive_.on_timer(c_, now);
+    if (c_.config.fec)
+        if (fec::Encoder *const e = encoder())
+            e->on_timer(now);
+    trim_repairs();
     settle();
     return s;
 }
@@ -310,6 +325,7 @@ Status Channel::on_timer(Time now) {
 void Channel::trim() {
     send_.trim(c_);
     receive_.trim();
+    trim_repairs();
 }
 
 bool Channel::done() const {
@@ -318,6 +334,8 @@ bool Channel::done() const {
 }
 
 void Channel::settle() {
+    if (keeps_for_repairs() && receive_.ended())
+        drop_decoder();
     if (c_.closed_told || !done())
         return;
     c_.closed_told = true;

@@ -110,9 +110,14 @@ class Channel {
     // Writes as many whole pending frames as fit. `written` is of this packet and this channel
     // alone.
     void write_control(base::Writer &w, ControlSet &written);
-    bool has_data(Time now) const { return send_.has_data(c_, now); }
+    bool has_data(Time now) const {
+        return send_.has_data(c_, now) || (c_.config.fec && repair_due());
+    }
     // The next piece, at most `max_length` bytes; from now on it counts as sent.
     bool next_segment(size_t max_length, Time now, Segment &out);
+    // A REPAIR frame, if one is due: in a packet without the channel's data. One that could never
+    // fit is left out.
+    bool write_repair(base::Writer &w);
     bool wants_to_send(Time now) const { return c_.pending != 0 || has_data(now); }
 
     // -- What became of packets ----------------------------------------------------------
@@ -139,11 +144,13 @@ class Channel {
     Status on(const wire::AcceptFrame &f, Time now);
     Status on(const wire::RefuseFrame &f, Time now);
     Status on(const wire::OpenFrame &f, Time now); // a repeated one
+    Status on(const wire::RepairFrame &f, Time now);
 
     // -- Time ----------------------------------------------------------------------------
     Time deadline() const {
         const Time lingers = c_.extra ? c_.extra->linger_until : kNever;
-        return std::min({send_.deadline(c_), receive_.deadline(), lingers});
+        const Time repairs = c_.config.fec ? repair_deadline() : kNever;
+        return std::min({send_.deadline(c_), receive_.deadline(), lingers, repairs});
     }
     Status on_timer(Time now);
     // Gives back what an idle channel does not need, now.
@@ -214,6 +221,20 @@ class Channel {
     // At the end of each public call.
     void settle();
     bool write_one(base::Writer &w, ControlSet kind) const;
+    // Forward error correction (channel_repair.cpp).
+    fec::Encoder *encoder() const;
+    size_t room_beside_repair(size_t max_length) const;
+    void protect(const Segment &s, Time now);
+    bool repair_due() const;
+    Time repair_deadline() const;
+    bool keeps_for_repairs() const {
+        return c_.extra && c_.extra->repairs && c_.extra->repairs->decoder;
+    }
+    fec::Decoder *decoder_for(const fec::Repair &r);
+    void drop_decoder();
+    void trim_repairs(); // with the halves
+    Status keep_for_repairs(const wire::DataFrame &f, Time now);
+    Status take_recovered(fec::Decoder &decoder, Time now);
     Core c_;
     SendHalf send_;
     ReceiveHalf receive_;

@@ -14,6 +14,8 @@ Status check(const Config &c) {
         return PLAIT_E_INVALID;
     if (c.window < kWindowFloor || c.window > kWindowMax || c.max_message == 0)
         return PLAIT_E_INVALID;
+    if (c.fec_symbols > kFecSymbolsMax || c.fec_share > kFecShareMax)
+        return PLAIT_E_INVALID;
     if (c.reorder_wait < Duration{0} || c.reorder_wait > kWaitMax)
         return PLAIT_E_INVALID;
     if (c.resend == Resend::kAtMost && c.resend_parameter > kAttemptsMax)

@@ -20,6 +20,8 @@ inline constexpr uint64_t kMaxMessageMax = 0xffffffff;
 inline constexpr uint8_t kDefaultPriority = 8;
 inline constexpr uint64_t kAttemptsMax = 1u << 20; // of "at most n times"
 inline constexpr uint8_t kRekeyLog2Max = 62;
+inline constexpr uint8_t kFecSymbolsMax = 128;
+inline constexpr uint8_t kFecShareMax = 100;
 inline constexpr Duration kWaitMax = base::seconds(1000); // of a deadline or reorder wait
 
 struct Config {
@@ -43,6 +45,9 @@ struct Config {
     uint8_t cipher = 0;                        // 0: the connection's
     uint8_t rekey_log2 = 0;                    // packets a key; 0: only at the limits
     uint8_t link_policy = 0;                   // means nothing in this room
+    bool fec = false;                          // repair symbols go out, if the peer knows them
+    uint8_t fec_symbols = 0;                   // of the encoding window; 0: by rate and time
+    uint8_t fec_share = 0; // repair bytes in per cent of the data; 0: by the measured loss
 
     bool reliable() const { return resend == wire::Resend::kAlways; }
     bool ordered() const { return !unordered; }

@@ -7,6 +7,7 @@
 #include "channel/budget.h"
 #include "channel/config.h"
 #include "channel/pools.h"
+#include "channel/repairs.h"
 #include "channel/types.h"
 
 #include <memory>
@@ -24,6 +25,7 @@ struct Extra {
     // Closing may wait so long for delivery, and then resets with this code.
     Time linger_until = kNever;
     uint64_t linger_code = 0;
+    std::unique_ptr<Repairs> repairs;
 };
 
 struct Core {
@@ -45,6 +47,11 @@ struct Core {
         return *extra;
     }
     Stats &stats() { return more().stats; }
+    Repairs &repairs() {
+        if (!more().repairs)
+            extra->repairs = std::make_unique<Repairs>();
+        return *extra->repairs;
+    }
     void tell(EventSet e) { events |= e; }
     void report(const Report &r) {
         if (!config.reports)

@@ -52,6 +52,8 @@ class ReceiveHalf {
     uint64_t unread() const { return held_ ? held_->data.total() : 0; }
     uint64_t memory() const { return held_ ? held_->buffer.held() : 0; }
     bool idle() const { return !held_; }
+    // Something of it has come: memory is not given back for a while.
+    void touch(Time now) { held(now); }
     bool readable(const Core &c) const;
 
     // -- The application -----------------------------------------------------------------

@@ -119,6 +119,10 @@ struct Stats {
     uint64_t messages_dropped = 0;
     uint64_t gaps = 0;
     uint64_t reports_missed = 0; // fell out of the queue before they were asked for
+    uint64_t repairs_sent = 0, repair_bytes_sent = 0; // symbols
+    uint64_t repairs_received = 0;
+    uint64_t bytes_recovered = 0;    // brought back by them; of bytes_received
+    uint64_t messages_recovered = 0; // of which a part at least was
 };
 
 // A life in three parts: whether the channel is agreed, and how each direction stands.

@@ -332,7 +332,12 @@ void Connection::tune_windows(Time now) {
         fresh * static_cast<uint64_t>(longest.us) / static_cast<uint64_t>(elapsed.us);
     budget_->set_bdp(2 * std::max({receive_bdp, send_bdp, budget_->bdp() / 4}));
     budget_->set_srtt(longest);
+    const uint64_t lost =
+        stats_.packets_lost - std::min(stats_.packets_lost, stats_.packets_spurious);
+    budget_->set_packets(stats_.packets_sent, lost);
     for (const auto &b : inherited_budgets_) {
+        b->set_repair_window(budget_->repair_window());
+        b->set_packets(stats_.packets_sent, lost);
         b->set_bdp(budget_->bdp());
         b->set_srtt(longest);
     }

@@ -65,6 +65,7 @@ wire::Parameters Connection::my_parameters(uint8_t handshake_class) {
     p.initial_window = own_window_;
     p.max_message = config_.max_message;
     p.max_links = config_.max_links;
+    p.repair_window = fec::kMaxWindowBytes;
     p.max_ack_delay_us = static_cast<uint64_t>(kMaxAckDelay.us);
     p.idle_timeout_ms = static_cast<uint64_t>(config_.idle_timeout.us / 1000);
     p.dormancy_timeout_ms = static_cast<uint64_t>(config_.dormancy_timeout.us / 1000);
@@ -249,6 +250,7 @@ void Connection::match_classes() {
 void Connection::learn_parameters(const wire::Parameters &said) {
     peer_facts_.initial_window = said.initial_window;
     peer_facts_.max_message = said.max_message;
+    budget_->set_repair_window(said.repair_window);
     peer_facts_.max_ack_delay_us =
         static_cast<uint32_t>(std::min<uint64_t>(said.max_ack_delay_us, 1'000'000));
     for (size_t i = 0; i < said.class_count; i++)

@@ -24,6 +24,7 @@ struct FrameHandler {
         link.payload_received += f.bytes.size();
         return to_channel(packet_channel, f);
     }
+    Status on(const wire::RepairFrame &f) { return to_channel(packet_channel, f); }
     Status on(const wire::SkipFrame &f) { return to_named(f); }
     Status on(const wire::ResetFrame &f) { return to_named(f); }
     Status on(const wire::StopFrame &f) { return to_named(f); }

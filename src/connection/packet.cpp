@@ -102,6 +102,12 @@ bool PacketBuilder::add_data(Time now) {
     return true;
 }
 
+bool PacketBuilder::add_repair() {
+    PLAIT_ASSERT(empty());
+    base::Writer trial = writer_;
+    return entry_.write_repair(trial) && take(trial);
+}
+
 size_t PacketBuilder::add_copy(uint64_t offset, uint64_t length, bool fin) {
     const size_t head = wire::data_header_size(entry_.written(), 0, false);
     channel::Segment s;

@@ -39,6 +39,8 @@ class PacketBuilder {
     void add_channel_control(ChannelEntry &of);
     // A DATA frame of the packet's own channel. False if there is none or no room for it.
     bool add_data(Time now);
+    // A repair symbol of the packet's channel, before anything else is added. False: none is due.
+    bool add_repair();
     // Bytes that went out before, as a further copy; how many fit. `fin`: as they went.
     size_t add_copy(uint64_t offset, uint64_t length, bool fin);
     void pad_to(size_t size);

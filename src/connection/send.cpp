@@ -372,9 +372,10 @@ bool Connection::send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes,
                                                                   kAskBudgetEvery * size);
         }
         PacketBuilder packet(*this, link, entry, size);
+        const bool repair = data_too && packet.add_repair();
         add_acks(packet, link, now);
         packet.add_channel_control(entry);
-        const bool data = data_too && packet.add_data(now);
+        const bool data = repair || (data_too && packet.add_data(now));
         if (!packet.eliciting()) {
             // ACKs may have taken all the room: then they go alone.
             if (!packet.finish(now))

@@ -196,6 +196,16 @@ struct CloseFrame {
     Bytes reason; // UTF-8, at most 24 bytes
 };
 
+// | 24 | symbol size v | first offset v | length v | key u16 | size v | bytes |: a repair symbol
+// over the bytes [first, first + length) of the packet's channel; trailing zeros are left out.
+struct RepairFrame {
+    uint64_t symbol_size = 0, first = 0, length = 0;
+    uint16_t key = 0;
+    Bytes bytes;
+};
+inline constexpr uint64_t kMaxSymbolSize = 65'535;
+inline constexpr uint64_t kMaxSymbols = 128; // in a window
+
 // Codes of a CLOSE whose origin is the library.
 enum class CloseCode : uint64_t {
     kNone = 0,
@@ -240,7 +250,15 @@ void write(base::Writer &w, const CidRequestFrame &f);
 void write(base::Writer &w, const LinkStateFrame &f);
 void write(base::Writer &w, const LinkCloseFrame &f);
 void write(base::Writer &w, const CloseFrame &f);
+void write(base::Writer &w, const RepairFrame &f);
+// All of it but the symbol's `size` bytes, and where these go.
+MutBytes write_open(base::Writer &w, const RepairFrame &f, size_t size);
 
+// Bytes that a REPAIR frame spends beside its symbol.
+constexpr size_t repair_header_size(uint64_t first, uint64_t length, uint64_t symbol_size) {
+    return 3 + 2 * base::varint_size(symbol_size) + base::varint_size(first) +
+           base::varint_size(length);
+}
 // Bytes that a DATA frame spends beside its payload.
 constexpr size_t data_header_size(uint64_t offset, size_t length, bool with_length) {
     return 1 + base::varint_size(offset) + (with_length ? base::varint_size(length) : 0);

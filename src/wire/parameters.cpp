@@ -136,6 +136,7 @@ bool read_value(ParameterId id, base::Reader &r, Parameters &p) {
         p.has_reset_token = true;
         return r.ok();
     }
+    case ParameterId::kRepairWindow: return read_number(r, p.repair_window);
     }
     r.rest();
     return true;
@@ -172,6 +173,8 @@ void write(base::Writer &w, const Parameters &p) {
         head(w, ParameterId::kResetToken, p.reset_token.size());
         w.bytes(p.reset_token);
     }
+    if (p.repair_window)
+        number(w, ParameterId::kRepairWindow, p.repair_window);
     if (p.grease) {
         w.varint(p.grease);
         w.varint(3);
@@ -187,7 +190,7 @@ Status read(Bytes in, Parameters &p) {
         const Bytes value = r.bytes(r.varint());
         if (!r.ok())
             return PLAIT_E_MALFORMED;
-        if (id == 0 || id > static_cast<uint64_t>(ParameterId::kResetToken))
+        if (id == 0 || id > static_cast<uint64_t>(ParameterId::kLast))
             continue;
         if (seen >> id & 1)
             return PLAIT_E_MALFORMED;

@@ -28,6 +28,8 @@ enum class ParameterId : uint64_t {
     kTime = 15,            // INIT: u64, milliseconds since 1970, 0 or absent = unknown
     kConnectionIds = 16,   // RESP, FIN: | dlen u8 | dcid | slen u8 | scid |, as in the header
     kResetToken = 19,      // 16 bytes: of scid, if that has 8 bytes (17 and 18 are for 0-RTT)
+    kRepairWindow = 20,    // v: bytes of the longest encoding window that is taken, 0: no REPAIR
+    kLast = kRepairWindow,
 };
 // Ids of this form mean nothing and are sent now and then, so that ignoring stays possible.
 constexpr bool is_reserved_parameter(uint64_t id) { return id % 31 == 27; }
@@ -73,6 +75,7 @@ struct Parameters {
     Cid dcid, scid;
     bool has_reset_token = false;
     std::array<uint8_t, 16> reset_token{};
+    uint64_t repair_window = 0;
     uint64_t grease = 0; // when not 0, a reserved id that is written with three bytes of value
 };
 

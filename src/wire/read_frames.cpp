@@ -217,4 +217,15 @@ bool read(base::Reader &r, CloseFrame &f) {
     return r.ok() && origin <= 2;
 }
 
+bool read(base::Reader &r, RepairFrame &f) {
+    f.symbol_size = r.varint();
+    f.first = r.varint();
+    f.length = r.varint();
+    f.key = r.u16();
+    f.bytes = r.bytes(r.varint());
+    return r.ok() && f.symbol_size >= 1 && f.symbol_size <= kMaxSymbolSize && f.length >= 1 &&
+           f.length <= kMaxSymbols * f.symbol_size && in_offset_space(f.first, f.length) &&
+           !f.bytes.empty() && f.bytes.size() <= f.symbol_size;
+}
+
 } // namespace plait::wire

@@ -32,6 +32,7 @@ bool read(base::Reader &r, CidRequestFrame &f);
 bool read(base::Reader &r, LinkStateFrame &f);
 bool read(base::Reader &r, LinkCloseFrame &f);
 bool read(base::Reader &r, CloseFrame &f);
+bool read(base::Reader &r, RepairFrame &f);
 
 template <class Frame, class Handler>
 Status read_one(base::Reader &r, Handler &handler) {
@@ -92,6 +93,7 @@ Status read_control_frame(FrameType type, base::Reader &r, Handler &h) {
     case FrameType::kLinkState: return read_one<LinkStateFrame>(r, h);
     case FrameType::kLinkClose: return read_one<LinkCloseFrame>(r, h);
     case FrameType::kClose: return read_one<CloseFrame>(r, h);
+    case FrameType::kRepair: return read_one<RepairFrame>(r, h);
     default: return PLAIT_E_MALFORMED;
     }
 }

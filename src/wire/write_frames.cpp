@@ -136,4 +136,18 @@ void write(base::Writer &w, const CloseFrame &f) {
     short_text(w, f.reason, kMaxReason);
 }
 
+MutBytes write_open(base::Writer &w, const RepairFrame &f, size_t size) {
+    plain(w, FrameType::kRepair, f.symbol_size, f.first, f.length);
+    w.u16(f.key);
+    w.varint(size);
+    uint8_t *const at = w.at();
+    w.fill(0, size);
+    return w.ok() ? MutBytes(at, size) : MutBytes();
+}
+void write(base::Writer &w, const RepairFrame &f) {
+    const MutBytes symbol = write_open(w, f, f.bytes.size());
+    std::copy(f.bytes.begin(), f.bytes.begin() + static_cast<std::ptrdiff_t>(symbol.size()),
+              symbol.begin());
+}
+
 } // namespace plait::wire

@@ -19,7 +19,7 @@ FOLDERS = ("bindings", "examples", "include", "src", "tests", "tools", "transpor
 GENERATED = {"include/plait/status.h", "src/base/status_text.inc"}
 
 # Each room sees itself and those before it, and the public headers (plain values and constants).
-ENGINE = ["base", "wire", "crypto", "recovery", "channel", "link", "connection", "node"]
+ENGINE = ["base", "wire", "crypto", "recovery", "fec", "channel", "link", "connection", "node"]
 SEES = {room: set(ENGINE[: i + 1]) for i, room in enumerate(ENGINE)}
 SEES["runtime"] = {"base", "node", "runtime"}
 SEES["capi"] = {"base", "node", "runtime", "capi"}
@@ -52,7 +52,7 @@ ENGINE_HEADERS = re.compile(
     r"#\s*include\s*<(sys/|netinet/|arpa/|unistd|pthread|thread|mutex|atomic|fcntl|poll|time\.h|"
     r"ctime|random|fstream|iostream|filesystem|future|condition_variable|event2?/|termios|netdb)"
 )
-DATA_PATH_ROOMS = {"wire", "recovery", "channel", "link", "connection"}
+DATA_PATH_ROOMS = {"wire", "recovery", "fec", "channel", "link", "connection"}
 DATA_PATH_BANNED = [r"std::function\b", r"std::deque\b", r"std::unordered_(map|set)\b"]
 NOTES = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 

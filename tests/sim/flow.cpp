@@ -56,6 +56,9 @@ void Flow::arrive(SimNode &node, uint64_t channel, const node::ChannelInfo &info
     }
     channel::Config local = c;
     local.drop_oldest = plan_.config.drop_oldest;
+    local.fec = plan_.config.fec;
+    local.fec_symbols = plan_.config.fec_symbols;
+    local.fec_share = plan_.config.fec_share;
     const Status s = node.engine().accept_channel(channel, &local, now);
     if (s == PLAIT_E_CLOSED) { // it has ended already; CHANNEL_CLOSED follows
         e.reading = false;

@@ -43,12 +43,17 @@ Combination combination(uint64_t index, Rng &rng) {
         c.reorder_wait = rng.between(millis(1), millis(60));
     c.weight_log2 = static_cast<uint8_t>(rng.below(4));
     c.priority_class = static_cast<uint8_t>(rng.range(6, 9));
+    if ((c.fec = rng.chance(0.4)) && rng.chance(0.5)) {
+        c.fec_share = static_cast<uint8_t>(rng.range(5, 100));
+        c.fec_symbols = static_cast<uint8_t>(rng.range(1, 60));
+    }
     static constexpr const char *kResend[] = {"always", "never", "at-most", "until"};
     static constexpr const char *kLoss[] = {"skip", "tell", "close"};
     x.name = std::string(c.unordered ? "unordered " : "ordered ") +
              (c.messages ? "messages " : "bytes ") + kResend[static_cast<size_t>(c.resend)] + " " +
              std::to_string(c.resend_parameter) + " " + kLoss[static_cast<size_t>(c.on_loss)] +
-             (c.one_way ? " one-way" : "") + (c.drop_oldest ? " drop-oldest" : "") + " wait " +
+             (c.one_way ? " one-way" : "") + (c.drop_oldest ? " drop-oldest" : "") +
+             (c.fec ? " fec " + std::to_string(c.fec_share) : "") + " wait " +
              std::to_string(c.reorder_wait.us);
     return x;
 }

@@ -115,6 +115,7 @@ void test_channel_frames_of_the_page_match(void **) {
     check("blocked", BlockedFrame{{5}, 65536});
     check("credit_return", CreditReturnFrame{{5}, 1, 70005});
     check("max_channels", MaxChannelsFrame{300});
+    check("repair", RepairFrame{20, 40, 50, 7, example("frames", "repair").last(20)});
 }
 
 void test_link_frames_of_the_page_match(void **) {
@@ -151,7 +152,7 @@ void test_extension_of_the_page_is_skipped(void **) {
 
 // Whoever adds a frame to the page adds it here.
 void test_page_has_no_frame_that_is_not_tested(void **) {
-    assert_int_equal(test::Examples::get().names("frames").size(), 27);
+    assert_int_equal(test::Examples::get().names("frames").size(), 28);
 }
 
 } // namespace

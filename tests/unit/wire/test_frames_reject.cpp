@@ -45,7 +45,7 @@ void test_empty_plaintext_has_no_frames(void **) {
 
 void test_unknown_core_types_are_refused(void **) {
     for (unsigned type = 0; type < 64; type++) {
-        const bool known = type <= 0x03 || (type >= 0x08 && type <= 0x23);
+        const bool known = type <= 0x03 || (type >= 0x08 && type <= 0x24);
         // With enough zeros every known frame is complete: most are all varints.
         Raw raw;
         raw.u8(type).zeros(64);
@@ -53,8 +53,27 @@ void test_unknown_core_types_are_refused(void **) {
             assert_int_equal(raw.status(), PLAIT_E_MALFORMED);
     }
     assert_int_equal(read_bytes({0x04}), PLAIT_E_MALFORMED);
-    assert_int_equal(read_bytes({0x24, 0, 0, 0}), PLAIT_E_MALFORMED); // REPAIR
     assert_int_equal(read_bytes({0x3f}), PLAIT_E_MALFORMED);
+}
+
+void test_repair_out_of_its_bounds_is_refused(void **) {
+    const auto status = [](uint64_t symbol_size, uint64_t first, uint64_t length, uint64_t size) {
+        Raw raw;
+        raw.u8(0x24).v(symbol_size).v(first).v(length).u8(0).u8(7).v(size).zeros(
+            static_cast<size_t>(std::min<uint64_t>(size, 100)));
+        return raw.status();
+    };
+    assert_int_equal(status(50, 7, 50, 50), PLAIT_OK);
+    assert_int_equal(status(50, 7, 50 * 128, 1), PLAIT_OK);
+    assert_int_equal(status(65'535, base::kVarintMax - 9, 9, 9), PLAIT_OK);
+    assert_int_equal(status(0, 7, 50, 1), PLAIT_E_MALFORMED);
+    assert_int_equal(status(65'536, 7, 50, 1), PLAIT_E_MALFORMED);
+    assert_int_equal(status(50, 7, 0, 1), PLAIT_E_MALFORMED);
+    assert_int_equal(status(50, 7, 50 * 128 + 1, 1), PLAIT_E_MALFORMED);
+    assert_int_equal(status(50, base::kVarintMax - 8, 9, 9), PLAIT_E_MALFORMED);
+    assert_int_equal(status(50, 7, 50, 0), PLAIT_E_MALFORMED);
+    assert_int_equal(status(50, 7, 50, 51), PLAIT_E_MALFORMED);
+    assert_int_equal(status(base::kVarintMax, 7, base::kVarintMax, 101), PLAIT_E_MALFORMED);
 }
 
 void test_core_type_in_a_longer_form_is_refused(void **) {
@@ -231,6 +250,7 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_empty_plaintext_has_no_frames),
         cmocka_unit_test(test_unknown_core_types_are_refused),
+        cmocka_unit_test(test_repair_out_of_its_bounds_is_refused),
         cmocka_unit_test(test_core_type_in_a_longer_form_is_refused),
         cmocka_unit_test(test_extensions_are_skipped_and_what_follows_is_read),
         cmocka_unit_test(test_extension_that_overruns_the_packet_is_refused),

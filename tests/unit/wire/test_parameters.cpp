@@ -66,6 +66,7 @@ Parameters largest() {
     p.suite_count = p.suites.size();
     p.has_connection_ids = true;
     p.dcid = p.scid = Cid::from(Bytes(p.node_id).first(8));
+    p.repair_window = base::kVarintMax;
     p.grease = base::kVarintMax;
     return p;
 }
@@ -113,7 +114,7 @@ void test_unknown_and_reserved_ids_are_ignored_also_twice(void **) {
     assert_int_equal(read_bytes({27, 1, 0xff, 27, 0, 63, 0, 63, 0}), PLAIT_OK);
     assert_true(is_reserved_parameter(27) && is_reserved_parameter(58) &&
                 !is_reserved_parameter(26));
-    for (uint64_t id = 1; id <= static_cast<uint64_t>(ParameterId::kConnectionIds); id++)
+    for (uint64_t id = 1; id <= static_cast<uint64_t>(ParameterId::kLast); id++)
         assert_false(is_reserved_parameter(id));
 }
 
