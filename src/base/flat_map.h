@@ -2,14 +2,21 @@
 // FlatMap: uint64 keys to small trivially copyable values, open addressing with linear probing and
 // backward-shift deletion (no tombstones), at most 3/4 full. Keys are mixed with a seed; where a
 // stranger chooses keys the seed must be random, so that he cannot make them collide.
+//
+// A large table grows without a pause: the new one begins empty (fresh pages of zeros), and each
+// change moves a few cells over until the old one is. An empty cell has key 0; whoever has that
+// key is kept apart.
 #pragma once
 
 #include "base/assert.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <type_traits>
+#include <utility>
 
 namespace plait::base {
 
@@ -17,18 +24,20 @@ template <class V> class FlatMap {
     static_assert(std::is_trivially_copyable_v<V>);
 
   public:
+    static constexpr uint32_t kFirst = 4;     // cells
+    static constexpr uint32_t kAtOnce = 1024; // cells: up to here they are moved at once,
+    static constexpr uint32_t kMoves = 8;     // else so many are looked at with each change
+
     explicit FlatMap(uint64_t seed = 0x9e3779b97f4a7c15) : seed_(seed | 1) {}
 
     size_t size() const { return size_; }
     V *find(uint64_t key) {
-        if (!cap_)
-            return nullptr;
-        for (size_t i = home(key);; i = next(i)) {
-            if (!cells_[i].used)
-                return nullptr;
-            if (cells_[i].key == key)
-                return &cells_[i].value;
-        }
+        if (key == 0)
+            return has_zero_ ? &zero_ : nullptr;
+        if (Cell *c = find_in(now_, key))
+            return &c->value;
+        Cell *c = old_ ? find_in(old_->table, key) : nullptr;
+        return c ? &c->value : nullptr;
     }
     const V *find(uint64_t key) const { return const_cast<FlatMap *>(this)->find(key); }
     // Adds or replaces.
@@ -37,65 +46,131 @@ template <class V> class FlatMap {
             *old = value;
             return;
         }
-        if ((size_ + 1) * 4 > cap_ * 3)
-            grow();
-        size_t i = home(key);
-        while (cells_[i].used)
-            i = next(i);
-        cells_[i] = {key, value, true};
         size_++;
+        if (key == 0) {
+            zero_ = value;
+            has_zero_ = true;
+            return;
+        }
+        if (size_ * 4 > now_.cap * 3)
+            grow();
+        place({key, value});
+        move_some(kMoves);
     }
     bool erase(uint64_t key) {
-        if (!cap_)
-            return false;
-        size_t i = home(key);
-        while (cells_[i].used && cells_[i].key != key)
-            i = next(i);
-        if (!cells_[i].used)
-            return false;
-        // Moves back whatever would be out of reach behind the hole.
-        for (size_t j = next(i); cells_[j].used; j = next(j)) {
-            const size_t h = home(cells_[j].key);
-            if (((j - h) & (cap_ - 1)) >= ((j - i) & (cap_ - 1))) {
-                cells_[i] = cells_[j];
-                i = j;
-            }
+        if (key == 0) {
+            size_ -= has_zero_;
+            return std::exchange(has_zero_, false);
         }
-        cells_[i].used = false;
-        size_--;
-        return true;
+        const bool found = erase_in(now_, key) || (old_ && erase_in(old_->table, key));
+        size_ -= found;
+        move_some(kMoves);
+        return found;
     }
     template <class F> void for_each(F &&f) const {
-        for (size_t i = 0; i < cap_; i++)
-            if (cells_[i].used)
-                f(cells_[i].key, cells_[i].value);
+        if (has_zero_)
+            f(uint64_t{0}, zero_);
+        if (old_)
+            for_each_in(old_->table, f);
+        for_each_in(now_, f);
     }
 
   private:
     struct Cell {
-        uint64_t key = 0;
-        V value{};
-        bool used = false;
+        uint64_t key;
+        V value;
     };
-    size_t next(size_t i) const { return (i + 1) & (cap_ - 1); }
+    struct Free {
+        void operator()(Cell *c) const { std::free(c); }
+    };
+    struct Table {
+        std::unique_ptr<Cell[], Free> cells;
+        size_t cap = 0;
+    };
+    struct Old {
+        Table table;
+        size_t scanned = 0; // cells below are empty
+    };
+
     size_t home(uint64_t key) const {
         uint64_t h = (key ^ seed_) * 0xbf58476d1ce4e5b9;
         h = (h ^ h >> 29) * (seed_ ^ 0x94d049bb133111eb);
-        return static_cast<size_t>(h ^ h >> 32) & (cap_ - 1);
+        return static_cast<size_t>(h ^ h >> 32);
+    }
+    Cell *find_in(Table &t, uint64_t key) const {
+        if (!t.cap)
+            return nullptr;
+        for (size_t i = home(key) & (t.cap - 1);; i = (i + 1) & (t.cap - 1)) {
+            if (t.cells[i].key == key)
+                return &t.cells[i];
+            if (t.cells[i].key == 0)
+                return nullptr;
+        }
+    }
+    void place(const Cell &cell) {
+        size_t i = home(cell.key) & (now_.cap - 1);
+        while (now_.cells[i].key != 0)
+            i = (i + 1) & (now_.cap - 1);
+        now_.cells[i] = cell;
+    }
+    bool erase_in(Table &t, uint64_t key) const {
+        Cell *c = find_in(t, key);
+        if (c)
+            empty(t, static_cast<size_t>(c - t.cells.get()));
+        return c != nullptr;
+    }
+    // Moves back whatever would be out of reach behind the hole.
+    void empty(Table &t, size_t i) const {
+        const size_t mask = t.cap - 1;
+        for (size_t j = (i + 1) & mask; t.cells[j].key != 0; j = (j + 1) & mask) {
+            const size_t h = home(t.cells[j].key);
+            if (((j - h) & mask) >= ((j - i) & mask)) {
+                t.cells[i] = t.cells[j];
+                i = j;
+            }
+        }
+        t.cells[i].key = 0;
     }
     void grow() {
-        const size_t old_cap = cap_;
-        auto old = std::move(cells_);
-        cap_ = cap_ ? cap_ * 2 : 8;
-        cells_ = std::make_unique<Cell[]>(cap_);
-        size_ = 0;
-        for (size_t i = 0; i < old_cap; i++)
-            if (old[i].used)
-                put(old[i].key, old[i].value);
+        if (old_)
+            move_some(old_->table.cap);
+        Table before = std::move(now_);
+        now_.cap = before.cap ? before.cap * 2 : kFirst;
+        now_.cells.reset(static_cast<Cell *>(std::calloc(now_.cap, sizeof(Cell))));
+        if (!now_.cells)
+            throw std::bad_alloc();
+        if (!before.cap)
+            return;
+        old_ = std::make_unique<Old>(Old{std::move(before), 0});
+        if (old_->table.cap <= kAtOnce)
+            move_some(old_->table.cap);
     }
+    // Taking a cell out may bring another into its place; none comes into those passed before.
+    void move_some(size_t cells) {
+        if (!old_)
+            return;
+        Table &t = old_->table;
+        for (size_t &i = old_->scanned; cells > 0 && i < t.cap; cells--, i++) {
+            while (t.cells[i].key != 0) {
+                place(t.cells[i]);
+                empty(t, i);
+            }
+        }
+        if (old_->scanned == t.cap)
+            old_.reset();
+    }
+    template <class F> static void for_each_in(const Table &t, F &f) {
+        for (size_t i = 0; i < t.cap; i++)
+            if (t.cells[i].key != 0)
+                f(t.cells[i].key, t.cells[i].value);
+    }
+
     uint64_t seed_;
-    size_t cap_ = 0, size_ = 0;
-    std::unique_ptr<Cell[]> cells_;
+    Table now_;
+    std::unique_ptr<Old> old_;
+    V zero_{};
+    uint32_t size_ = 0;
+    bool has_zero_ = false;
 };
 
 } // namespace plait::base

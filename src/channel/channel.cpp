@@ -34,7 +34,7 @@ Channel::Channel(const Setup &s, Pools &pools, ConnectionBudget &budget)
     c_.opened_here = s.opened_here;
     c_.is_control = s.is_control;
     if (!s.label.empty())
-        c_.more().label = s.label;
+        c_.set_label(s.label);
     if (s.is_control)
         return;
     c_.phase = s.opened_here ? Phase::kOpening : Phase::kOffered;

@@ -58,7 +58,7 @@ class Channel {
     Status accept(const Config &local, Time now);
     Status refuse(uint64_t code);
     // The label came in a record of its own.
-    void set_label(std::string_view label) { c_.more().label = label; }
+    void set_label(std::string_view label) { c_.set_label(label); }
 
     // Opened here before the connection knew its role: gets its number, and what the peer takes
     // unasked, now.
@@ -169,7 +169,8 @@ class Channel {
     // The local settings that may change at any time.
     void set_priority(uint8_t priority_class, uint8_t weight_log2);
     std::string_view label() const {
-        return c_.extra ? std::string_view(c_.extra->label) : std::string_view();
+        return c_.extra ? std::string_view(c_.extra->label.get(), c_.extra->label_size)
+                        : std::string_view();
     }
     bool opened_here() const { return c_.opened_here; }
     bool is_control() const { return c_.is_control; }
@@ -205,7 +206,7 @@ class Channel {
     bool idle() const { return send_.idle() && receive_.idle(); }
     uint64_t send_code() const { return c_.extra ? c_.extra->send_code : 0; }
     uint64_t receive_code() const { return c_.extra ? c_.extra->receive_code : 0; }
-    Stats stats() const { return c_.extra ? c_.extra->stats : Stats{}; }
+    Stats stats() const { return c_.extra && c_.extra->stats ? *c_.extra->stats : Stats{}; }
 
     // Aborts if the channel's own rules are broken; what the tests ask after each step.
     void check_invariants() const {

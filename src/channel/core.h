@@ -17,10 +17,11 @@ namespace plait::channel {
 
 // What few channels have, or none needs to be quick: apart, to keep an idle channel small.
 struct Extra {
-    std::string label;
-    Stats stats;
-    uint64_t send_code = 0;    // of our RESET, or of the peer's STOP or REFUSE
-    uint64_t receive_code = 0; // of the peer's RESET or REFUSE, or of our STOP
+    std::unique_ptr<char[]> label;
+    uint8_t label_size = 0;
+    std::unique_ptr<Stats> stats; // once there is something to count
+    uint64_t send_code = 0;       // of our RESET, or of the peer's STOP or REFUSE
+    uint64_t receive_code = 0;    // of the peer's RESET or REFUSE, or of our STOP
     std::vector<Report> reports;
     // Closing may wait so long for delivery, and then resets with this code.
     Time linger_until = kNever;
@@ -46,7 +47,20 @@ struct Core {
             extra = std::make_unique<Extra>();
         return *extra;
     }
-    Stats &stats() { return more().stats; }
+    void set_label(std::string_view text) {
+        static_assert(wire::kMaxLabel <= UINT8_MAX);
+        PLAIT_ASSERT(text.size() <= wire::kMaxLabel);
+        if (text.empty() && !extra)
+            return;
+        more().label_size = static_cast<uint8_t>(text.size());
+        extra->label = std::make_unique<char[]>(text.size());
+        std::copy(text.begin(), text.end(), extra->label.get());
+    }
+    Stats &stats() {
+        if (!more().stats)
+            extra->stats = std::make_unique<Stats>();
+        return *extra->stats;
+    }
     Repairs &repairs() {
         if (!more().repairs)
             extra->repairs = std::make_unique<Repairs>();
@@ -59,7 +73,7 @@ struct Core {
         Extra &x = more();
         if (x.reports.size() == kReportsMax) {
             x.reports.erase(x.reports.begin());
-            x.stats.reports_missed++;
+            stats().reports_missed++;
         }
         x.reports.push_back(r);
     }

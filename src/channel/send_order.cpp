@@ -73,7 +73,7 @@ void SendOrder::cut(Channel &c) {
 }
 
 void SendOrder::insert(Channel &c) {
-    Lane &l = lane_[c.order.lane];
+    Lane &l = (*lane_)[c.order.lane];
     c.order.child = c.order.next = nullptr;
     l.root = meld(l.root, &c);
     l.root->order.prev = l.root;
@@ -81,7 +81,7 @@ void SendOrder::insert(Channel &c) {
 }
 
 void SendOrder::take_out(Channel &c) {
-    Lane &l = lane_[c.order.lane];
+    Lane &l = (*lane_)[c.order.lane];
     Channel *below = merge_pairs(c.order.child);
     if (l.root == &c) {
         l.root = below;
@@ -108,9 +108,11 @@ void SendOrder::ready(Channel &c, Haste haste) {
             return;
         take_out(c);
     }
+    if (!lane_)
+        lane_ = std::make_unique<std::array<Lane, kLanes>>();
     o.lane = lane & 0x7f;
     o.small = small;
-    const uint64_t now = lane_[lane].now, most = now + cost(c, kDebtMax);
+    const uint64_t now = (*lane_)[lane].now, most = now + cost(c, kDebtMax);
     if (lane > 0 && earlier(o.pass, now))
         o.pass = now & kPassMask;
     else if (lane > 0 && earlier(most, o.pass))
@@ -131,7 +133,7 @@ unsigned SendOrder::first_class() const {
 Channel *SendOrder::next() {
     if (!lanes_)
         return nullptr;
-    Lane &l = lane_[static_cast<size_t>(std::countr_zero(lanes_))];
+    Lane &l = (*lane_)[static_cast<size_t>(std::countr_zero(lanes_))];
     if (!l.root->order.small && earlier(l.now, l.root->order.pass))
         l.now = l.root->order.pass;
     return l.root;
@@ -139,7 +141,7 @@ Channel *SendOrder::next() {
 
 void SendOrder::charge(Channel &c, size_t bytes) {
     const uint64_t pass = c.order.pass + cost(c, bytes);
-    if (!queued(c) || (lane_[c.order.lane].root == &c && !c.order.child)) {
+    if (!queued(c) || ((*lane_)[c.order.lane].root == &c && !c.order.child)) {
         c.order.pass = pass & kPassMask;
         return;
     }

@@ -9,6 +9,7 @@
 #include "channel/channel.h"
 
 #include <array>
+#include <memory>
 
 namespace plait::channel {
 
@@ -34,6 +35,12 @@ class SendOrder {
     void charge(Channel &c, size_t bytes);
     // The most urgent class of those that wait with data alone; 16 if there is none.
     unsigned first_class() const;
+    // Nobody is queued: gives the memory back. Virtual time begins anew; ready() bounds what a
+    // channel owes or is owed by it.
+    void release() {
+        PLAIT_ASSERT(empty());
+        lane_.reset();
+    }
 
   private:
     static constexpr unsigned kLanes = 17; // control, then the classes
@@ -49,8 +56,8 @@ class SendOrder {
     static void cut(Channel &c);
     void insert(Channel &c);
     void take_out(Channel &c);
-    std::array<Lane, kLanes> lane_{};
-    uint32_t lanes_ = 0; // a bit for each with somebody in it
+    std::unique_ptr<std::array<Lane, kLanes>> lane_; // from the first one queued on
+    uint32_t lanes_ = 0;                             // a bit for each with somebody in it
 };
 
 } // namespace plait::channel

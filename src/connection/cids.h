@@ -104,6 +104,11 @@ class CidBook {
                 f(c);
     }
     size_t scarce_count(const CidTable &table) const;
+    // Gives back room for more.
+    void trim() {
+        issued_.shrink_to_fit();
+        held_.shrink_to_fit();
+    }
 
   private:
     std::vector<IssuedCid> issued_;

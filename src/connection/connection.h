@@ -66,7 +66,7 @@ struct PeerFacts {
     uint32_t max_ack_delay_us = 0;
     uint8_t class_count = 0;
     std::array<uint8_t, wire::kMaxClasses> cid_sizes{};    // by class in the peer's table
-    std::array<uint64_t, wire::kMaxClasses> names{};       // hashes, by the same
+    std::array<uint32_t, wire::kMaxClasses> names{};       // hashes, by the same
     std::array<int8_t, wire::kMaxClasses> class_of_mine{}; // by our class; -1: it has none such
 };
 
@@ -482,7 +482,6 @@ class Connection {
     base::RangeSet peer_opened_; // indices that the peer has used
     uint64_t peer_closed_ = 0, peer_limit_ = 0;
     channel::SendOrder order_;
-    std::vector<uint32_t> held_back_; // channels whose own links are busy, while sending
     link::Policy policy_{link::PolicyKind::kAggregate};
     std::unique_ptr<channel::ConnectionBudget> budget_;
     std::vector<std::unique_ptr<channel::ConnectionBudget>> inherited_budgets_;

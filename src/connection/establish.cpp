@@ -220,11 +220,11 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
 }
 
 namespace {
-uint64_t
-name_hash(std::string_view name) { // FNV-1a; two names that collide only hurt who chose them
-    uint64_t h = 0xcbf29ce484222325;
+// FNV-1a; two names that collide only hurt who chose them.
+uint32_t name_hash(std::string_view name) {
+    uint32_t h = 0x811c9dc5;
     for (const char c : name)
-        h = (h ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+        h = (h ^ static_cast<uint8_t>(c)) * 0x01000193;
     return h;
 }
 } // namespace
@@ -239,7 +239,7 @@ void Connection::learn_class(const wire::CidClass &said) {
 void Connection::match_classes() {
     peer_facts_.class_of_mine.fill(-1);
     for (size_t k = 0; k < my_class_count_; k++) {
-        const uint64_t mine = name_hash(services_.cids.cid_class(static_cast<uint8_t>(k)).name());
+        const uint32_t mine = name_hash(services_.cids.cid_class(static_cast<uint8_t>(k)).name());
         for (size_t i = peer_facts_.class_count; i-- > 0;)
             if (peer_facts_.names[i] == mine)
                 peer_facts_.class_of_mine[k] = static_cast<int8_t>(i);

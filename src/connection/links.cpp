@@ -299,7 +299,7 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
     link.why = why == PLAIT_E_PEER_CLOSED ? link::Reason::kClosedByPeer
                : !link.validated          ? link::Reason::kValidationFailed
                                           : link::Reason::kClosedHere;
-    link.set_reason("%s", base::status_text(why));
+    link.set_reason(base::status_text(why));
     forget_pins(link);
     update_roles(&link, link::Reason::kOthersFailed, now);
     forget_link(link);

@@ -43,7 +43,7 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
         link.suspect_timeouts = 0;
         link.next_probe = kNever;
         link.moved_bytes = 0;
-        link.set_reason("%s", was_suspect ? "it answers again" : "validated");
+        link.set_reason(was_suspect ? "it answers again" : "validated");
     }
     if (link.recovery)
         link.recovery->set_suspect(bad);
@@ -119,9 +119,9 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
     stats_.bytes_reinjected += link.moved_bytes;
     set_link_state(link, link::State::kSuspect, why, now);
     if (why == PLAIT_E_TIMEOUT)
-        link.set_reason("no answer for %lld ms", static_cast<long long>(waited_ms));
+        link.set_reason("no answer for", "ms", static_cast<uint32_t>(waited_ms));
     else
-        link.set_reason("%s", base::status_text(why));
+        link.set_reason(base::status_text(why));
     link.probes_owed = 1;
     touch();
 }
@@ -141,9 +141,9 @@ void Connection::declare_dead(LinkEntry &link, Status why, Time now) {
     reinject_all(link, now);
     set_link_state(link, link::State::kDead, why, now);
     if (why == PLAIT_E_TIMEOUT)
-        link.set_reason("no answer for %u timeouts", link.suspect_timeouts);
+        link.set_reason("no answer for", "timeouts", link.suspect_timeouts);
     else
-        link.set_reason("%s", base::status_text(why));
+        link.set_reason(base::status_text(why));
     link.next_probe =
         now + link::kProbeIntervals[std::min<uint32_t>(endpoint_of(link).info.cost, 2)];
     touch();

@@ -249,7 +249,7 @@ void Connection::send_data(Time now) {
             blocked_on_window_ = true;
             if (!policies_differ_)
                 break;
-            held_back_.push_back(entry.slot); // another channel may want other links
+            services_.held_back.push_back(entry.slot); // another channel may want other links
             order_.remove(entry);
             continue;
         }
@@ -257,10 +257,10 @@ void Connection::send_data(Time now) {
         if (!send_some(entry, *link, bytes, now) && services_.channels.live(slot))
             order_.remove(entry); // nothing came out: what it waits for will bring it back
     }
-    for (const uint32_t slot : held_back_)
+    for (const uint32_t slot : services_.held_back)
         if (services_.channels.live(slot) && services_.channels[slot].attached)
             order_.ready(services_.channels[slot], haste_of(services_.channels[slot]));
-    held_back_.clear();
+    services_.held_back.clear();
     for (size_t i = 0; i < link_count_; i++) {
         LinkEntry &l = link_at(i);
         // Idle although it could send: for want of data, or because another link is better.

@@ -112,6 +112,7 @@ struct Services {
     crypto::Secret<32> reset_key;
     crypto::KeyCache keys;
     recovery::Outcome outcome;
+    std::vector<uint32_t> held_back; // while sending: channels whose own links are busy
     base::Slab<ConnectionEntry> connections;
     base::Slab<LinkEntry> links;
     base::Slab<ChannelEntry> channels;

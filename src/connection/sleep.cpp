@@ -38,6 +38,8 @@ void Connection::sleep_if_idle(Time now) {
             l.sleep();
     pending_.release();
     log_.release();
+    order_.release();
+    cids_.trim();
 }
 
 void Connection::wake(Time now) {

@@ -2,8 +2,6 @@
 #include "link/link.h"
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 
 namespace plait::link {
 
@@ -61,13 +59,6 @@ void Link::note(const Change &change) {
         changes_missed++;
     }
     changes.push_back(change);
-}
-
-void Link::set_reason(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    std::vsnprintf(reason, sizeof reason, format, args);
-    va_end(args);
 }
 
 } // namespace plait::link

@@ -108,7 +108,9 @@ struct Link {
     Status status = PLAIT_OK;
     uint64_t close_code = 0;
     uint64_t moved_bytes = 0; // at the last change to suspect or dead
-    char reason[64] = {};
+    // "no answer for", "ms", 41: parts of a sentence, which live for ever.
+    const char *reason = "", *reason_unit = nullptr;
+    uint32_t reason_number = 0;
     std::vector<Change> changes; // not read yet, oldest first
     uint32_t changes_missed = 0; // since the last that was read
     uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0;
@@ -146,7 +148,11 @@ struct Link {
     size_t packet_size(const Endpoint &e) const;
     // Bytes a second that it is believed to carry; at least 1.
     uint64_t rate(const Endpoint &e) const;
-    void set_reason(const char *format, ...) __attribute__((format(printf, 2, 3)));
+    void set_reason(const char *text, const char *unit = nullptr, uint32_t number = 0) {
+        reason = text;
+        reason_unit = unit;
+        reason_number = number;
+    }
 };
 
 } // namespace plait::link

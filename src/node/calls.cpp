@@ -2,6 +2,8 @@
 // The application's calls on connections and links.
 #include "node/core.h"
 
+#include <cstdio>
+
 namespace plait::node {
 
 using connection::State;
@@ -307,7 +309,11 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.role = l.role;
     i.why = l.why;
     i.cost = l.cost + c.s.endpoints[l.endpoint.v].info.cost;
-    std::copy(std::begin(l.reason), std::end(l.reason), std::begin(i.reason));
+    if (l.reason_unit)
+        std::snprintf(i.reason, sizeof i.reason, "%s %u %s", l.reason, l.reason_number,
+                      l.reason_unit);
+    else
+        std::snprintf(i.reason, sizeof i.reason, "%s", l.reason);
     if (!l.started())
         return i;
     const recovery::LinkStats k = l.stats();

@@ -66,6 +66,35 @@ void test_flat_map_random_operations_match_model(void **) {
     }
 }
 
+// Large tables move over a few cells at a time, while they are in use.
+void test_flat_map_growing_under_way_match_model(void **) {
+    std::mt19937 rng(3);
+    FlatMap<uint32_t> map(3);
+    std::map<uint64_t, uint32_t> model;
+    for (uint32_t i = 0; i < 40000; i++) {
+        const uint64_t key = rng() % 60000;
+        if (rng() % 4) {
+            map.put(key, i);
+            model[key] = i;
+        } else {
+            assert_int_equal(map.erase(key), model.erase(key));
+        }
+        const uint64_t probe = rng() % 60000;
+        const auto it = model.find(probe);
+        const uint32_t *found = map.find(probe);
+        assert_int_equal(found != nullptr, it != model.end());
+        if (found)
+            assert_int_equal(*found, it->second);
+    }
+    size_t seen = 0;
+    map.for_each([&](uint64_t k, uint32_t v) {
+        seen++;
+        assert_int_equal(model.at(k), v);
+    });
+    assert_int_equal(seen, model.size());
+    assert_int_equal(map.size(), model.size());
+}
+
 void test_timer_heap_random_settings_come_out_in_order(void **) {
     std::mt19937 rng(7);
     TimerHeap heap;
@@ -145,6 +174,7 @@ int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_range_set_random_operations_match_model),
         cmocka_unit_test(test_flat_map_random_operations_match_model),
+        cmocka_unit_test(test_flat_map_growing_under_way_match_model),
         cmocka_unit_test(test_timer_heap_random_settings_come_out_in_order),
         cmocka_unit_test(test_slab_stale_generation_is_found_out),
         cmocka_unit_test(test_ring_wraps_and_grows_in_order),
