@@ -125,7 +125,7 @@ typedef struct plait_channel_config {
     uint64_t window;          /**< bytes that the peer may send ahead of reading, at first, 4 KiB to
                                    1 GiB; default 64 KiB. It grows with the line's speed */
     uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed
-                                   asks for */
+                                   asks for, up to 64 MiB or half of the node's memory_budget */
     uint64_t token;           /**< comes back in this channel's events */
     uint8_t fec;              /**< PLAIT_FEC_*. It costs memory on both sides: up to twice what is
                                    protected at one time, at most 1 MiB */

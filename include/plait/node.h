@@ -97,10 +97,16 @@ typedef struct plait_node_config {
     uint32_t reserved;            /**< 0 */
     uint32_t congestion;          /**< PLAIT_CONGESTION_* of its links */
     uint32_t ecn;                 /**< PLAIT_ECN_* of all connections */
+    uint32_t max_packets;         /**< packets that may be in flight on a link, up to 2^24; default
+                                       2^18. Each takes 32 bytes while it is */
+    uint32_t reserved2;           /**< 0 */
 } plait_node_config;
 
 #define PLAIT_NODE_CONFIG_INIT                                                                     \
-    { (uint32_t)sizeof(plait_node_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0 }
+    {                                                                                              \
+        (uint32_t)sizeof(plait_node_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, \
+            0, 0                                                                                   \
+    }
 
 /** Sets the defaults. size: sizeof(plait_node_config) as the caller knows it.
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size

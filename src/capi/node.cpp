@@ -52,7 +52,7 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
                         runtime::WorkerConfig &worker) {
     if (from.poller > PLAIT_POLLER_LIBEVENT)
         return fail(PLAIT_E_INVALID, "%u is not a poller", from.poller);
-    if (from.reserved != 0)
+    if (from.reserved != 0 || from.reserved2 != 0)
         return reserved_field("plait_node_new", "reserved");
     if (from.ecn > PLAIT_ECN_L4S)
         return fail(PLAIT_E_INVALID, "%u is not a way to use ECN", from.ecn);
@@ -72,6 +72,8 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
         read_count("max_connections", from.max_connections, 1u << 20, to.max_connections),
         read_count("max_channels", from.max_channels, 1u << 20, to.max_channels_per_peer),
         read_count("max_links", from.max_links, connection::kMaxLinks, to.max_links_per_connection),
+        read_count("max_packets", from.max_packets, connection::kMaxPacketsInFlight,
+                   to.max_packets_in_flight),
         read_count("memory_budget", from.memory_budget, uint64_t{1} << 40, to.receive_memory),
         read_duration("handshake_timeout_us", from.handshake_timeout_us, false,
                       to.handshake_timeout),

@@ -51,7 +51,8 @@ uint64_t SendHalf::buffer_limit(const Core &c) const {
         return std::max(c.config.send_buffer, kSendBufferMin);
     // Behind a lost packet everything waits for its repetition, and the application is asked for
     // more only when half is free.
-    return std::clamp(2 * c.budget->bdp(), kSendBufferAuto, kSendBufferAutoMax);
+    const uint64_t most = std::max(kSendBufferAutoMax, c.budget->share());
+    return std::clamp(2 * c.budget->bdp(), kSendBufferAuto, most);
 }
 
 // Whether `n` bytes that must be taken whole fit. What is larger than half the buffer may exceed it

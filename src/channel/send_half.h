@@ -23,7 +23,7 @@ namespace plait::channel {
 inline constexpr Duration kIdle = base::seconds(1); // until credit and memory are given back
 inline constexpr uint64_t kSendBufferMin = 1024;
 inline constexpr uint64_t kSendBufferAuto = 256u << 10;   // at least, when the size is left to us
-inline constexpr uint64_t kSendBufferAutoMax = 64u << 20; // at most
+inline constexpr uint64_t kSendBufferAutoMax = 64u << 20; // at most, or half of memory_budget
 inline constexpr size_t kReserveMax = 65536;
 inline constexpr size_t kRecordCost = 32; // of a message or a SKIP, in the send buffer's accounts
 inline constexpr size_t kMarksMax = 64;   // "acknowledge now" at one time; then they run together

@@ -13,6 +13,7 @@ namespace plait::connection {
 
 // Bounds of one connection that no configuration raises.
 inline constexpr size_t kMaxLinks = 16;
+inline constexpr uint32_t kMaxPacketsInFlight = 1u << 24; // on a link
 inline constexpr uint32_t kMaxEarlyChannels = 64; // opened before the handshake is over
 inline constexpr size_t kMaxEarlyLabels = 64;
 inline constexpr Duration kFirstResend = base::millis(250); // of a handshake message

@@ -86,6 +86,7 @@ recovery::LinkRecoveryConfig Connection::recovery_config(const LinkEntry &link) 
     c.mtu.limit = info.mtu;
     c.mtu.fixed = info.fixed_mtu;
     c.line_rate = info.rate;
+    static_assert(kMaxPacketsInFlight == recovery::SentLedger::kHardMax);
     c.max_outstanding = config_.max_packets_in_flight;
     c.max_ack_delay = base::micros(peer_facts_.max_ack_delay_us);
     return c;

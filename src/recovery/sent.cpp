@@ -3,8 +3,6 @@
 
 #include "base/assert.h"
 
-#include <algorithm>
-
 namespace plait::recovery {
 
 void Outcome::clear() {

@@ -20,6 +20,7 @@
 #include "base/result.h"
 #include "base/time.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -112,13 +113,15 @@ class SentLedger {
     static constexpr uint32_t kFirstCapacity = 8;
     static constexpr uint32_t kDefaultMax = 1u << 18;
     static constexpr uint32_t kHardMax = 1u << 24;
+    static constexpr uint32_t kMostReserved = 1u << 15;
     static constexpr uint32_t kRecent = 100; // packets in the loss statistics
 
     explicit SentLedger(uint32_t max_outstanding = kDefaultMax, PacketNumber first = {});
 
     PacketNumber next() const { return {next_}; }
-    // Data must wait; probes and ACKs may still be recorded.
-    bool full() const { return lacks(max_ / 8); }
+    // Data must wait; probes and ACKs may still be recorded: an eighth is theirs, if that is not
+    // too much.
+    bool full() const { return lacks(std::min(max_ / 8, kMostReserved)); }
     // Nothing at all may be recorded.
     bool exhausted() const { return lacks(0); }
     // Records the packet with number next(); its state becomes outstanding.

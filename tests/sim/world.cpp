@@ -114,7 +114,7 @@ void World::step() {
     events_.pop();
     steps_at_once_ = e.at == now_ ? steps_at_once_ + 1 : 0;
     now_ = e.at;
-    if (++steps_ > kMaxSteps)
+    if (++steps_ > most_steps_)
         fail("the run does not end: %llu steps", static_cast<unsigned long long>(steps_));
     if (steps_at_once_ > kMaxStepsAtOnce)
         fail("the clock stands still: %llu steps at one moment",

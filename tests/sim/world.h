@@ -44,7 +44,7 @@ struct Options {
 // So many steps without the clock moving mean that a run would never end; so many in all that it
 // would take too long.
 inline constexpr uint64_t kMaxStepsAtOnce = 100'000;
-inline constexpr uint64_t kMaxSteps = 40'000'000;
+inline constexpr uint64_t kMaxSteps = 40'000'000; // unless World::allow_steps
 
 // A way between two endpoints, with a pipe for each direction. Ends are numbered 0 and 1;
 // pipe(0) is what end 0 sends.
@@ -130,6 +130,7 @@ class World {
     std::vector<std::unique_ptr<Flow>> &flows() { return flows_; }
     Flow *flow_of(std::string_view label);
     uint64_t steps() const { return steps_; }
+    void allow_steps(uint64_t most) { most_steps_ = std::max(kMaxSteps, most); }
     void log(const char *format, ...) __attribute__((format(printf, 2, 3)));
 
   private:
@@ -157,7 +158,7 @@ class World {
     Rng rng_;
     TraceHash hash_;
     Nanos now_ = 0;
-    uint64_t order_ = 0, steps_ = 0, steps_at_once_ = 0;
+    uint64_t order_ = 0, steps_ = 0, steps_at_once_ = 0, most_steps_ = kMaxSteps;
     bool progressed_ = false;
     uint16_t next_address_ = 1;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
