@@ -8,6 +8,12 @@
 
 namespace plait::connection {
 
+// What an idle connection, link and channel cost, so that it grows by intention only; beside them
+// lists of connection ids, entries of tables, a label.
+static_assert(sizeof(Connection) <= 1408);
+static_assert(sizeof(LinkEntry) + sizeof(link::Asleep) <= 800);
+static_assert(sizeof(ChannelEntry) <= 416);
+
 // So long without a packet in either direction. All that was sent is settled by then, and late ACKs
 // have come.
 Duration Connection::quiet_time() const {
