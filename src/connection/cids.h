@@ -84,6 +84,30 @@ struct HeldCid {
     crypto::ResetToken token{}; // only where the id has 8 bytes; zeros: none
 };
 
+// A set of small numbers that are added about in order, in bounded memory: what lies far behind the
+// largest counts as added.
+class UsedNumbers {
+  public:
+    void add(uint32_t n) {
+        if (n < floor_)
+            return;
+        if (n - floor_ >= kWindow) {
+            const uint32_t shift = n - floor_ - kWindow + 1;
+            bits_ = shift < kWindow ? bits_ >> shift : 0;
+            floor_ += shift;
+        }
+        bits_ |= uint64_t{1} << (n - floor_);
+    }
+    bool has(uint32_t n) const {
+        return n < floor_ || (n - floor_ < kWindow && (bits_ >> (n - floor_) & 1));
+    }
+
+  private:
+    static constexpr uint32_t kWindow = 64;
+    uint64_t bits_ = 0;
+    uint32_t floor_ = 0;
+};
+
 // One connection's ids. Sequence number 0 is the handshake's on both sides.
 class CidBook {
   public:
@@ -110,10 +134,16 @@ class CidBook {
         held_.shrink_to_fit();
     }
 
+    // The peer's link numbers that were in use once: a number's packet numbers, and with them its
+    // nonces, begin once only.
+    void use_up(LinkNumber number) { used_.add(number.v / 2); }
+    bool is_used_up(LinkNumber number) const { return used_.has(number.v / 2); }
+
   private:
     std::vector<IssuedCid> issued_;
     std::vector<HeldCid> held_;
     uint64_t next_seq_ = 0;
+    UsedNumbers used_;
 };
 
 } // namespace plait::connection

@@ -255,6 +255,7 @@ class Connection {
     void watch_reset(LinkEntry &link);
     void unwatch_reset(LinkEntry &link);
     crypto::ResetToken reset_token(const IssuedCid &c) const;
+    void use_up(LinkNumber number);
     template <class F> void drop_cids(LinkNumber number, F &&useless);
     void start_validation(link::Validation &v, Time now);
     void on_validated(LinkEntry &link, Time now);
@@ -465,7 +466,8 @@ class Connection {
     uint64_t ephemeral_tag_ = 0;
     Time began_, resend_at_ = kNever, handshake_deadline_ = kNever;
     Duration resend_interval_ = kFirstResend;
-    uint8_t sent_in_pieces_ = 0; // times that the message went out as FRAGs
+    bool answered_elsewhere_ = false; // RESP went to more than one address
+    uint8_t sent_in_pieces_ = 0;      // times that the message went out as FRAGs
 
     std::array<uint32_t, kMaxLinks> links_{};
     size_t link_count_ = 0;

@@ -10,6 +10,15 @@ void ControlQueue::add(const ControlItem &item) {
     queue_.push_back(item);
 }
 
+void ControlQueue::drop(const ControlItem &item) {
+    for (size_t n = queue_.size(); n > 0; n--) {
+        const ControlItem first = queue_.front();
+        queue_.pop_front();
+        if (!(first == item))
+            queue_.push_back(first);
+    }
+}
+
 uint32_t ControlLog::add(uint32_t cookie, const ControlItem &item) {
     uint32_t cell = free_;
     if (cell != kNone) {

@@ -39,6 +39,8 @@ class ControlQueue {
     ControlItem &front() { return queue_.front(); }
     void pop() { queue_.pop_front(); }
     void release() { queue_.release(); }
+    // What is not to be said any more.
+    void drop(const ControlItem &item);
 
   private:
     base::Ring<ControlItem> queue_;

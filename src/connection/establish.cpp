@@ -154,6 +154,8 @@ void Connection::repeat_answer(const Arrival &from, const Proof &proof, Time now
     LinkEntry &link = link_at(0);
     if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
         return;
+    answered_elsewhere_ |=
+        link.endpoint != from.endpoint || !link::same_address(link.remote, *from.remote);
     place_link(link, from);
     handshake_->set_proof(proof);
     resend_at_ = now;
@@ -199,7 +201,10 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     if (s != PLAIT_OK)
         return; // forged, or not for now: as if it had not come
     LinkEntry &link = link_at(0);
-    place_link(link, from);
+    const bool moved =
+        link.endpoint != from.endpoint || !link::same_address(link.remote, *from.remote);
+    if (!moved)
+        place_link(link, from); // and from which address of ours
     peer_ = handshake_->peer();
     peer_known_ = true;
     resend_at_ = kNever;
@@ -216,6 +221,10 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     if (!ids_fit(link, link.peer_cid))
         return fail_handshake(PLAIT_E_UNSUPPORTED, now);
     confirm(now);
+    // A RESP from elsewhere may be a copy that was faster: the link stays where it was dialed,
+    // unless that address is silent and the other one is not.
+    if (moved && role_ == Role::kInitiator && confirmed_ && !ended())
+        on_other_address(link_at(0), from, packet.size(), now);
     open_early(now);
 }
 
@@ -291,6 +300,8 @@ bool Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     link.peer_class =
         static_cast<uint8_t>(std::min<uint64_t>(e.peer_parameters.handshake_class, 255));
     cids_.hold({0, {0}, link.peer_class, e.peer_cid, e.peer_parameters.reset_token});
+    if (role_ == Role::kResponder)
+        cids_.use_up({0});
     watch_reset(link);
     start_recovery(link, now);
     channel::Config control = channel::stream();
@@ -306,10 +317,18 @@ void Connection::confirm(Time now) {
     confirmed_ = true;
     last_authentic_ = now;
     LinkEntry &link = link_at(0);
-    link.validated = true;
+    // Whoever has the keys has read RESP: if that went to one address only, the peer is there. If
+    // not, the last one has to answer a challenge.
+    link.validated = !answered_elsewhere_;
+    if (!link.validated) {
+        start_validation(link.validation, now);
+        link.validation.received = wire::kMinInitSize;
+        link.sent_unvalidated = handshake_->message().size();
+    }
     // It carries ACKs and, should we refuse, CLOSE from now on.
     if (role_ == Role::kResponder)
-        set_link_state(link, link::State::kGood, PLAIT_OK, now);
+        set_link_state(link, link.validated ? link::State::kGood : link::State::kValidating,
+                       PLAIT_OK, now);
     if (!services_.hooks->on_confirmed(*this, now))
         return;
     services_.counters.handshakes_done++;

@@ -8,8 +8,9 @@ namespace plait::connection {
 Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
     if (f.cid_class >= peer_facts_.class_count || f.cid.len != peer_facts_.cid_sizes[f.cid_class])
         return PLAIT_E_PROTOCOL;
-    // For a link of ours that is over already it comes too late.
-    if (is_own_number(f.link) && f.link.v < next_own_link_ && !find_link(f.link))
+    // For a link that is over already it comes too late.
+    const bool over = is_own_number(f.link) ? f.link.v < next_own_link_ : cids_.is_used_up(f.link);
+    if (over && !find_link(f.link))
         return PLAIT_OK;
     if (const Status s =
             cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid, f.token});
@@ -22,9 +23,16 @@ Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
 Status Connection::on_retire_cid(const wire::RetireCidFrame &f) {
     if (f.seq == 0)
         return PLAIT_OK;
-    if (const IssuedCid *c = cids_.issued(f.seq); c && !find_link(c->link)) {
-        services_.cids.withdraw(c->cid_class, c->cid);
-        cids_.drop_issued(f.seq);
+    const IssuedCid *c = cids_.issued(f.seq);
+    if (!c || find_link(c->link))
+        return PLAIT_OK;
+    const LinkNumber number = c->link;
+    services_.cids.withdraw(c->cid_class, c->cid);
+    cids_.drop_issued(f.seq);
+    pending_.drop({Control::kNewCid, static_cast<uint32_t>(f.seq), 0});
+    if (!is_own_number(number)) { // a join of the peer's that was never heard of
+        use_up(number);
+        issue_spares();
     }
     return PLAIT_OK;
 }
@@ -32,6 +40,8 @@ Status Connection::on_retire_cid(const wire::RetireCidFrame &f) {
 Status Connection::on_cid_request(const wire::CidRequestFrame &f) {
     if (f.cid_class >= my_class_count_ || is_own_number(f.link))
         return PLAIT_E_PROTOCOL;
+    if (cids_.is_used_up(f.link))
+        return PLAIT_OK;
     // Out of ids: the peer's join waits; nothing else depends on it.
     issue_cid(f.link, static_cast<uint8_t>(f.cid_class));
     return PLAIT_OK;

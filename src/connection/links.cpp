@@ -223,7 +223,7 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
     const uint8_t cls = services_.endpoints[from.endpoint.v].cid_class;
     const int peer_class = peer_class_of(cls);
     const IssuedCid *mine = cids_.issued(owner.link, cls);
-    if (is_own_number(owner.link) || peer_class < 0 || !mine)
+    if (is_own_number(owner.link) || cids_.is_used_up(owner.link) || peer_class < 0 || !mine)
         return nullptr;
     const HeldCid *theirs = cids_.held(owner.link, static_cast<uint8_t>(peer_class));
     size_t open = 0;
@@ -235,19 +235,24 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
     if (!link)
         return nullptr;
     link->has_number = true;
+    use_up(owner.link);
     place_link(*link, from);
     link->issued_seq = mine->seq;
     link->peer_cid = theirs->cid;
     link->peer_class = static_cast<uint8_t>(peer_class);
     watch_reset(*link);
-    while (next_peer_link_ <= owner.link.v)
-        next_peer_link_ += 2;
     start_recovery(*link, now);
     start_validation(link->validation, now);
     set_link_state(*link, link::State::kValidating, PLAIT_OK, now);
     fix_link_class(*link);
     issue_spares();
     return link;
+}
+
+// A number of the peer's belongs to one link, once.
+void Connection::use_up(LinkNumber number) {
+    cids_.use_up(number);
+    next_peer_link_ = std::max(next_peer_link_, number.v + 2);
 }
 
 // A link number belongs to one class from its first authenticated packet on: the ids of other

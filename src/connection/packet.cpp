@@ -223,7 +223,7 @@ bool PacketBuilder::finish(Time now) {
                                    record_.channel_slot, eliciting()});
     link_.packets_sent++;
     link_.bytes_sent += size;
-    if (!link_.validated)
+    if (!link_.validated && toward_ != Toward::kCandidate)
         link_.sent_unvalidated += size;
     c_.stats_.packets_sent++;
     c_.stats_.bytes_sent += size;

@@ -241,7 +241,8 @@ void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t s
             c.local = *from.local;
         start_validation(c.fresh, now);
         start_validation(c.old, now);
-        c.decide_at = now + std::max(link.settled_pto, link.recovery->pto()) * 3;
+        const Duration wait = std::max(link.settled_pto, link.recovery->pto()) * 3;
+        c.decide_at = now + (link.validated ? wait : link::kFirstDecision);
     }
     link.candidate->fresh.received += size;
     touch();
@@ -278,7 +279,8 @@ void Connection::decide_candidate(LinkEntry &link, Time now) {
     link.has_local = c.has_local;
     endpoint_of(link).links++;
     link.candidate.reset();
-    link.validated = true;
+    if (!link.validated)
+        on_validated(link, now);
     reinject_all(link, now);
     link.recovery->reset_path(now);
     link.probes_owed = 1;

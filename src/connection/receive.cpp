@@ -92,12 +92,8 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     last_authentic_ = now;
     stats_.packets_received++;
     stats_.bytes_received += opened.datagram_size;
-    if (role_ == Role::kResponder && !confirmed_) {
-        // The INIT may have been a copy from anywhere: what counts is where the peer speaks from
-        // now.
-        place_link(link_at(0), from);
+    if (role_ == Role::kResponder && !confirmed_)
         confirm(now);
-    }
     if (state_ == State::kClosed)
         return;
     if (rekey_)
@@ -122,16 +118,17 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
                                 opened.datagram_size, opened.header.channel.v, 0});
     link->packets_received++;
     link->bytes_received += opened.datagram_size;
-    if (!link->validated)
-        link->validation.received += opened.datagram_size;
     const bool moved =
         link->endpoint != from.endpoint || !link::same_address(link->remote, *from.remote);
+    if (!link->validated && !moved)
+        link->validation.received += opened.datagram_size;
     if (!moved && from.local) {
         link->local = *from.local;
         link->has_local = true;
     }
     const bool newest = opened.pn.v >= link->expected();
-    if (moved && newest && confirmed_ && link->validated && !ended())
+    const bool placed = link->validated || (answered_elsewhere_ && link->number.v == 0);
+    if (moved && newest && confirmed_ && placed && !ended())
         on_other_address(*link, from, opened.datagram_size, now);
     bool eliciting = false;
     const Status s = dispatch(opened, *link, now, eliciting);

@@ -82,10 +82,7 @@ static Duration challenge_gap(uint8_t sent) {
 
 void Connection::send_validation(LinkEntry &link, Time now) {
     ChannelEntry &control = services_.channels[control_];
-    const size_t size = room_on(link);
-    if (size == 0)
-        return; // when more comes from there, or the endpoint is writable
-    const auto challenge = [&](link::Validation &v, Toward toward) {
+    const auto challenge = [&](link::Validation &v, Toward toward, size_t size) {
         PacketBuilder packet(*this, link, control, size, toward);
         packet.add(wire::ChallengeFrame{v.challenge});
         if (toward == Toward::kBoth)
@@ -95,20 +92,25 @@ void Connection::send_validation(LinkEntry &link, Time now) {
         v.next_send = now + challenge_gap(v.sent);
         v.sent = static_cast<uint8_t>(std::min(v.sent + 1, 255));
     };
+    // Where there is no room: when more comes from there, or the endpoint is writable.
     if (link.validation.armed && link.validation.next_send <= now &&
         link.validation.sent < link::kMaxChallenges)
-        challenge(link.validation, Toward::kBoth);
-    if (!link.candidate || !link.recovery->can_send())
+        if (const size_t size = room_on(link); size > 0)
+            challenge(link.validation, Toward::kBoth, size);
+    if (!link.candidate || !link.recovery || !link.recovery->can_send())
         return;
     link::Candidate &c = *link.candidate;
     if (c.fresh.armed && c.fresh.next_send <= now) {
-        if (services_.endpoints[c.endpoint.v].can_send() && c.sent + size <= c.fresh.allowance())
-            challenge(c.fresh, Toward::kCandidate);
+        const size_t size =
+            std::min<uint64_t>(link.packet_size(endpoint_of(link)), c.fresh.allowance() - c.sent);
+        if (services_.endpoints[c.endpoint.v].can_send() && size >= link::kMinPacket)
+            challenge(c.fresh, Toward::kCandidate, size);
         else
             c.fresh.next_send = now + kFirstChallengeGap;
     }
-    if (c.old.armed && c.old.next_send <= now && room_on(link) > 0)
-        challenge(c.old, Toward::kPresent);
+    if (c.old.armed && c.old.next_send <= now)
+        if (const size_t size = room_on(link); size > 0)
+            challenge(c.old, Toward::kPresent, size);
 }
 
 // Packets that have to go whatever the window says, and searches for a larger MTU.

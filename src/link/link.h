@@ -23,6 +23,7 @@ inline constexpr uint32_t kDeadTimeouts = 3;             // and
 inline constexpr Duration kDeadAfter = base::seconds(1); // both until suspect becomes dead
 inline constexpr Duration kProbeIntervals[3] = {base::seconds(1), base::seconds(5),
                                                 base::seconds(30)};
+inline constexpr Duration kFirstDecision = base::seconds(1); // between two unproven addresses
 inline constexpr Duration kRetestAfter = base::seconds(1);   // another address, once refuted
 inline constexpr Duration kSettledAfter = base::seconds(10); // then round trips are believed again
 inline constexpr size_t kMinPacket = 64;

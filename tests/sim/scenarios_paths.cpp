@@ -99,6 +99,28 @@ void forwarding_attacker(World &w) {
     p.finish_flows(seconds(60));
 }
 
+// The same from the first packet on, both ways: INIT, RESP and what follows come from the
+// attacker's address first, and what is sent there is lost. The dial must reach the peer all the
+// same.
+void forwarding_from_the_start(World &w) {
+    Pair p(w, {wire_of(2'500'000, w.rng().between(millis(10), millis(40)), 100'000)},
+           some_setup(w.rng()), some_setup(w.rng()));
+    const plait_addr evil = w.new_address();
+    const uint64_t ways = w.rng().range(1, 3); // a to z, z to a, both
+    p.wires[0]->tap = [&](int from, Bytes b) {
+        if (ways & (from == 0 ? 1u : 2u))
+            w.inject(*(from == 0 ? p.z : p.a)->endpoints()[0], evil, b, millis(1));
+    };
+    p.connect();
+    open_mixed_load(p, kLoad);
+    w.run_for(seconds(10));
+    for (SimNode *n : {p.a, p.z})
+        if (address_key(p.link_info(*n, 0).remote) == address_key(evil))
+            w.fail("the attacker has become the path");
+    p.wires[0]->tap = nullptr;
+    p.finish_flows(seconds(60));
+}
+
 // An attacker sends one captured packet from an address that never answers: what goes there stays
 // within three times what came from it.
 void spoofed_address(World &w) {
@@ -296,6 +318,7 @@ constexpr Scenario kScenarios[] = {
     {"sim_paths_rebinding_after_silence_everything_arrives", rebinding_idle, 30},
     {"sim_paths_rebinding_of_both_everything_arrives", rebinding_both, 40},
     {"sim_paths_forwarding_attacker_is_not_the_path", forwarding_attacker, 40},
+    {"sim_paths_forwarding_from_the_start_is_not_the_path", forwarding_from_the_start, 40},
     {"sim_paths_spoofed_address_is_not_flooded", spoofed_address, 40},
     {"sim_paths_forger_everything_arrives", forger, 40},
     {"sim_paths_close_code_is_seen", close_code, 40},

@@ -60,6 +60,98 @@ void test_cid_requests_without_end_ids_stay_bounded(void **) {
     assert_true(issued <= 256);
 }
 
+// The id of the next link of the peer's, if the node gives one.
+wire::Cid cid_for(const Seen &seen, uint32_t link) {
+    for (const wire::NewCidFrame &f : seen.new_cids)
+        if (f.link.v == link)
+            return f.cid;
+    return {};
+}
+
+// A link number's packet numbers begin once, or its nonces would be used twice.
+void test_used_up_link_number_is_not_issued_again(void **) {
+    RawPeer p;
+    assert_true(p.connect());
+    p.say(0, wire::PingFrame{});
+    p.pass(base::millis(20));
+    p.to_cid = cid_for(p.look(), 2);
+    assert_int_equal(p.to_cid.len, 8);
+    const wire::Cid first = p.to_cid;
+    p.to_cid = {};
+    p.say(0, wire::NewCidFrame{{2}, 0, 1, wire::Cid{8, {1, 1, 1, 1, 1, 1, 1, 1}}, {}});
+    p.link = 2, p.to_cid = first;
+    p.say(0, wire::ChallengeFrame{{1, 2, 3, 4, 5, 6, 7, 8}});
+    assert_int_equal(p.node.stats().links, 2);
+    p.link = 0, p.to_cid = {};
+    p.say(0, wire::LinkCloseFrame{{2}, 0});
+    p.look();
+    p.say(0, wire::CidRequestFrame{0, {2}});
+    p.say(0, wire::CidRequestFrame{0, {0}});
+    p.say(0, wire::NewCidFrame{{2}, 0, 2, wire::Cid{8, {1, 1, 1, 1, 1, 1, 1, 2}}, {}});
+    p.pass(base::millis(20));
+    const Seen seen = p.look();
+    assert_int_equal(cid_for(seen, 2).len, 0);
+    assert_int_equal(cid_for(seen, 0).len, 0);
+    assert_false(p.ended());
+}
+
+// Ids asked for and given back at once, while nothing is acknowledged: nothing piles up.
+void test_ids_asked_for_and_retired_cost_stays_flat(void **) {
+    RawPeer p;
+    assert_true(p.connect());
+    p.say(0, wire::PingFrame{});
+    p.pass(base::millis(20));
+    const size_t control = 64; // packets that the window may hold
+    size_t issued = 0;
+    p.full = true;
+    for (uint32_t i = 0; i < 20'000; i++) {
+        const uint32_t number = 1000 + 2 * i;
+        p.say(0, wire::CidRequestFrame{0, {number}}, wire::RetireCidFrame{5 + i});
+        p.now = p.now + base::micros(10);
+    }
+    p.full = false;
+    for (int i = 0; i < 50; i++) {
+        p.pass(base::millis(20));
+        issued += p.look().new_cids.size();
+    }
+    assert_true(issued < control);
+    assert_false(p.ended());
+}
+
+// RESP went to "raw", and what it made possible comes from elsewhere: that address gets little
+// until it answers, and the link stays.
+void test_confirmed_from_spoofed_address_victim_gets_little(void **) {
+    RawPeer p;
+    assert_true(p.connect());
+    uint64_t spoofed = 0;
+    const auto say = [&](const auto &...frames) {
+        const auto bytes = p.seal(0, frames...);
+        spoofed += bytes.size();
+        p.deliver(bytes, "victim");
+    };
+    say(wire::PingFrame{});
+    assert_int_equal(p.count(PLAIT_EVENT_CONNECTED), 1);
+    uint64_t connection = 0;
+    for (const plait_event &e : p.events)
+        if (e.type == PLAIT_EVENT_CONNECTED)
+            connection = e.connection;
+    const uint64_t ch = *p.node.open_channel(connection, "x", channel::stream(), p.now);
+    const std::vector<uint8_t> data(60'000, 'x');
+    const Bytes part(data);
+    for (int i = 0; i < 100; i++) {
+        (void)p.node.send(ch, {&part, 1}, p.now);
+        p.turn();
+        p.pass(base::millis(20));
+        p.look();
+        wire::AckFrame a;
+        a.range_count = 1;
+        a.ranges[0] = {0, p.highest[0] + 1};
+        say(a, wire::MaxChannelDataFrame{{1}, 1u << 28, 0});
+    }
+    assert_true(p.bytes_to["victim"] <= 3 * spoofed);
+    assert_true(p.bytes_to["raw"] > p.bytes_to["victim"]);
+}
+
 void test_open_above_limit_closes_with_channel_limit(void **) {
     RawPeer p;
     assert_true(p.connect());
@@ -258,9 +350,16 @@ void test_copied_init_does_not_move_the_link(void **) {
     p.deliver(init, "raw");
     p.deliver(init, "victim");
     assert_true(p.take_resp());
+    p.silent = "victim";
     p.say(0, wire::PingFrame{});
+    // Both addresses are asked; "raw" answers.
+    for (int i = 0; i < 40; i++) {
+        for (const wire::ChallengeBytes &c : p.look().challenges)
+            p.say(0, wire::ResponseFrame{c});
+        p.pass(base::millis(50));
+    }
     const uint64_t before = p.bytes_to["victim"];
-    assert_true(before <= init.size());
+    assert_true(before <= 3 * init.size());
     p.say(0, wire::ChallengeFrame{{1}});
     p.pass(base::millis(200));
     assert_int_equal(p.bytes_to["victim"], before);
@@ -273,6 +372,9 @@ int main() {
         cmocka_unit_test(test_raw_peer_connects),
         cmocka_unit_test(test_challenges_never_acked_node_stays_within_its_ledger),
         cmocka_unit_test(test_cid_requests_without_end_ids_stay_bounded),
+        cmocka_unit_test(test_used_up_link_number_is_not_issued_again),
+        cmocka_unit_test(test_ids_asked_for_and_retired_cost_stays_flat),
+        cmocka_unit_test(test_confirmed_from_spoofed_address_victim_gets_little),
         cmocka_unit_test(test_open_above_limit_closes_with_channel_limit),
         cmocka_unit_test(test_ack_of_packet_never_sent_closes),
         cmocka_unit_test(test_channels_refused_by_engine_leave_nothing),
