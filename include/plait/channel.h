@@ -2,7 +2,8 @@
 /** @file channel.h  Channels: independent flows of data inside a connection.
  *
  *  A channel has its own reliability, keys, flow control and priority: a full or a lossy one does
- *  not hold up the others. Either side opens channels; the other is asked (CHANNEL_REQUEST).
+ *  not hold up the others. Either side opens channels; the other is asked (CHANNEL_REQUEST), or has
+ *  said before what it answers (plait_node_answer_channels).
  *
  *      plait_channel_open ───────────────> open ──> finished, reset, refused ──> CHANNEL_CLOSED
  *      CHANNEL_REQUEST ── accept ────────>
@@ -181,7 +182,7 @@ PLAIT_API plait_status plait_channel_config_init(plait_channel_config *config, s
                                                  uint32_t preset);
 
 /** Opens a channel. The peer sees CHANNEL_REQUEST; CHANNEL_ACCEPTED or CHANNEL_CLOSED
- *  (PLAIT_E_REFUSED) follows here. May be called before CONNECTED. WRITABLE comes when data can go
+ *  (PLAIT_E_REFUSED, with the code) follows here. May be called before CONNECTED. WRITABLE comes when data can go
  *  out.
  *  label: [in] what it is for, UTF-8, at most 255 bytes; NULL: "".  config: [in] or NULL:
  *  PLAIT_CHANNEL_STREAM.
@@ -206,6 +207,44 @@ PLAIT_API plait_status plait_channel_open(plait_node *node, plait_connection con
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_channel_accept(plait_node *node, plait_channel channel,
                                             const plait_channel_config *config);
+
+/** What becomes of channels that a peer opens. */
+enum {
+    PLAIT_ANSWER_ASK = 0,    /**< CHANNEL_REQUEST, and the application decides */
+    PLAIT_ANSWER_ACCEPT = 1, /**< it is accepted; CHANNEL_ACCEPTED tells the handle */
+    PLAIT_ANSWER_REFUSE = 2  /**< it is refused, and the application hears nothing of it */
+};
+
+/** Codes of a refusal that come from the peer's library; those of its application are below 2^32. */
+#define PLAIT_REFUSED_UNSUPPORTED 0x100000002u /**< it cannot do what was asked for */
+#define PLAIT_REFUSED_LIMIT 0x100000003u       /**< it has no room for one more channel */
+
+/** A standing answer. Copied. */
+typedef struct plait_channel_answer {
+    uint32_t struct_size; /**< sizeof(plait_channel_answer) */
+    uint32_t answer;      /**< PLAIT_ANSWER_* */
+    const plait_channel_config *config; /**< ACCEPT: as for plait_channel_accept, copied, or NULL */
+    uint64_t code;        /**< REFUSE: the application's code, below 2^32 */
+} plait_channel_answer;
+
+#define PLAIT_CHANNEL_ANSWER_INIT {(uint32_t)sizeof(plait_channel_answer), 0, NULL, 0}
+
+/** Sets the defaults (PLAIT_ANSWER_ASK). size: sizeof(plait_channel_answer).
+ *    PLAIT_E_STRUCT_SIZE  the library does not know this size
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_channel_answer_init(plait_channel_answer *answer, size_t size);
+
+/** Says what becomes of channels that peers open from now on; without it the application is asked
+ *  about each. Channels of a connection that was not accepted yet are answered when it is.
+ *  label: [in] only channels of this label, whatever was said for all; NULL: all that have no
+ *  answer of their own.  answer: [in], or NULL: ask. It replaces an earlier one.
+ *    PLAIT_E_INVALID  an unknown `answer`, a code that is too large, or a field of `config` is out
+ *                     of its range
+ *    PLAIT_E_TOO_BIG  the label has more than 255 bytes
+ *    PLAIT_E_LIMIT    64 labels have an answer already
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_node_answer_channels(plait_node *node, const char *label,
+                                                  const plait_channel_answer *answer);
 
 /** Refuses a channel after CHANNEL_REQUEST. CHANNEL_CLOSED follows on both sides, with
  *  PLAIT_E_REFUSED at the peer, and the code. The handle is closed with it.  code: the

@@ -76,7 +76,8 @@ enum {
      *  channel. What it proposes: plait_channel_label, plait_channel_get_config. */
     PLAIT_EVENT_CHANNEL_REQUEST = 10,
     /** The peer has accepted a channel that this side opened. connection, channel. Data may be sent
-     *  before that; nobody has to wait for this event. */
+     *  before that; nobody has to wait for this event. Or this node has accepted one of the peer's
+     *  by itself (plait_node_answer_channels): then this is the first that is heard of it. */
     PLAIT_EVENT_CHANNEL_ACCEPTED = 11,
     /** A channel has ended in both directions. connection, channel; status: PLAIT_OK: finished by
      *  both sides, or closed by this one; PLAIT_E_RESET, PLAIT_E_REFUSED, PLAIT_E_LOSS,

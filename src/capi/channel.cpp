@@ -119,6 +119,28 @@ Status accept_channel(Call &call, const char *function, plait_channel channel,
 
 namespace {
 
+Status label_too_long(const char *function, size_t size) {
+    return fail(PLAIT_E_TOO_BIG, "%s: the label has %zu bytes, at most %zu are possible", function,
+                size, wire::kMaxLabel);
+}
+
+Status read_answer(const char *function, const plait_channel_answer &from,
+                   connection::ChannelAnswer &to) {
+    if (from.answer > PLAIT_ANSWER_REFUSE)
+        return invalid(function, "answer");
+    if (from.code > kChannelCodeMax)
+        return too_large_code(function, from.code, kChannelCodeMax);
+    to.kind = static_cast<connection::ChannelAnswer::Kind>(from.answer);
+    to.code = from.code;
+    if (from.config == nullptr)
+        return PLAIT_OK;
+    plait_channel_config wanted = PLAIT_CHANNEL_STREAM;
+    if (const Status status = read_struct(function, from.config, wanted); status != PLAIT_OK)
+        return status;
+    to.token = wanted.token;
+    return read_channel_config(function, wanted, to.config.emplace());
+}
+
 uint32_t public_state(const node::ChannelInfo &info) {
     if (info.closed)
         return PLAIT_CHANNEL_CLOSED;
@@ -197,8 +219,7 @@ plait_status plait_channel_open(plait_node *node, plait_connection connection, c
             return status;
         const std::string_view text = label != nullptr ? label : "";
         if (text.size() > wire::kMaxLabel)
-            return fail(PLAIT_E_TOO_BIG, "%s: the label has %zu bytes, at most %zu are possible",
-                        function, text.size(), wire::kMaxLabel);
+            return label_too_long(function, text.size());
         const auto channel = call.node().open_channel(connection, text, channel_config, call.now());
         if (!channel)
             return channel.status();
@@ -213,6 +234,30 @@ plait_status plait_channel_accept(plait_node *node, plait_channel channel,
     const char *const function = __func__;
     return with_node(function, node, [&](Call &call) -> plait_status {
         return accept_channel(call, function, channel, config);
+    });
+}
+
+plait_status plait_channel_answer_init(plait_channel_answer *answer, size_t size) {
+    static constexpr plait_channel_answer kDefaults = PLAIT_CHANNEL_ANSWER_INIT;
+    return init_struct(__func__, answer, size, kDefaults);
+}
+
+plait_status plait_node_answer_channels(plait_node *node, const char *label,
+                                        const plait_channel_answer *answer) {
+    const char *const function = __func__;
+    return with_node(function, node, [&](Call &call) -> plait_status {
+        plait_channel_answer wanted = PLAIT_CHANNEL_ANSWER_INIT;
+        connection::ChannelAnswer to;
+        if (const Status status = read_struct(function, answer, wanted); status != PLAIT_OK)
+            return status;
+        if (const Status status = read_answer(function, wanted, to); status != PLAIT_OK)
+            return status;
+        if (label == nullptr)
+            return call.node().answer_channels(nullptr, to);
+        const std::string_view text = label;
+        if (text.size() > wire::kMaxLabel)
+            return label_too_long(function, text.size());
+        return call.node().answer_channels(&text, to);
     });
 }
 

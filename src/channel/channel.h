@@ -106,7 +106,8 @@ class Channel {
     Status stop(uint64_t code);
 
     // -- The packet builder --------------------------------------------------------------
-    ControlSet pending_control() const { return c_.pending; }
+    // Before its answer an acceptor says nothing.
+    ControlSet pending_control() const { return c_.phase == Phase::kOffered ? 0 : c_.pending; }
     // Writes as many whole pending frames as fit. `written` is of this packet and this channel
     // alone.
     void write_control(base::Writer &w, ControlSet &written);
@@ -118,7 +119,7 @@ class Channel {
     // A REPAIR frame, if one is due: in a packet without the channel's data. One that could never
     // fit is left out.
     bool write_repair(base::Writer &w);
-    bool wants_to_send(Time now) const { return c_.pending != 0 || has_data(now); }
+    bool wants_to_send(Time now) const { return pending_control() != 0 || has_data(now); }
 
     // -- What became of packets ----------------------------------------------------------
     // Of each written set one of the two, once.

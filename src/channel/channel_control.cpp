@@ -35,7 +35,7 @@ void Channel::write_control(base::Writer &w, ControlSet &written) {
     // In this order: an answer before what needs it.
     for (ControlSet kind = control::kOpen; kind & control::kKinds;
          kind = static_cast<ControlSet>(kind << 1)) {
-        if (!(c_.pending & kind))
+        if (!(pending_control() & kind))
             continue;
         if (kind == control::kSkip) {
             send_.write_skips(c_, w, written);

@@ -34,7 +34,8 @@ struct ChannelEntry : channel::Channel {
     bool attached = true;   // the connection still knows its number
     bool numbered = false;  // false: opened early, or above what the peer allows, and so kept back
     bool requested = false; // the peer's, and the application has not answered
-    bool announced = false; // CHANNEL_REQUEST was raised
+    bool announced = false; // the application knows the handle
+    bool label_follows = false;                                // and has not come yet
     crypto::Cipher cipher = crypto::Cipher::kChaCha20Poly1305; // from epoch 1 on
     Epoch send_epoch;
     uint32_t receive_epoch = 0;

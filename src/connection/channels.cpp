@@ -147,8 +147,10 @@ Status Connection::peer_opens(const wire::OpenFrame &f, Time now) {
     const uint32_t slot =
         new_channel(f.channel, sane == PLAIT_OK ? config : channel::Config{}, false, f.window);
     peer_opened_.add(index_of(f.channel), index_of(f.channel) + 1u);
-    if (slot == base::kNoSlot)
-        return PLAIT_OK; // no memory for it: as if it had been refused and forgotten
+    if (slot == base::kNoSlot) {
+        refuse_unheld(f.channel);
+        return PLAIT_OK;
+    }
     ChannelEntry &e = services_.channels[slot];
     if (sane != PLAIT_OK) {
         e.refuse(wire::kRefuseUnsupported);
@@ -157,23 +159,67 @@ Status Connection::peer_opens(const wire::OpenFrame &f, Time now) {
         return PLAIT_OK;
     }
     e.requested = true;
+    e.label_follows = f.label_follows;
     e.set_label(base::text_of(f.label));
     const auto early = std::find_if(early_labels_.begin(), early_labels_.end(),
                                     [&](const auto &l) { return l.first == f.channel.v; });
     if (early != early_labels_.end()) {
         e.set_label(early->second);
+        e.label_follows = false;
         early_labels_.erase(early);
     }
-    if (!f.label_follows || !e.label().empty())
-        announce_request(e);
+    if (!e.label_follows)
+        answer_request(e, now);
     return PLAIT_OK;
 }
 
-void Connection::announce_request(ChannelEntry &e) {
-    if (e.requested && !e.announced) {
-        e.announced = true;
-        raise_channel(e, PLAIT_EVENT_CHANNEL_REQUEST);
+// The node's table of channels is full. What comes on this one is ignored from now on, and until
+// the peer has heard of it the channel counts as open: it can't make us say more than that.
+void Connection::refuse_unheld(ChannelNumber n) {
+    budget_->withdraw_promise(std::min(own_window_, budget_->promised()));
+    pending_.add({Control::kRefuse, n.v, wire::kRefuseLimit});
+    touch();
+}
+
+void Connection::on_peer_channel_over() {
+    peer_closed_++;
+    grant_channels();
+}
+
+// By the node's standing answer, or by the application. Of a connection that the application has
+// not accepted nothing is answered yet.
+void Connection::answer_request(ChannelEntry &e, Time now) {
+    using Kind = ChannelAnswer::Kind;
+    if (!e.requested || e.announced)
+        return;
+    const ChannelAnswer &answer = services_.answers.to(e.label());
+    if (answer.kind != Kind::kAsk && state_ == State::kRequested)
+        return;
+    if (answer.kind == Kind::kRefuse) {
+        (void)refuse_channel(e, answer.code, now);
+        return;
     }
+    e.announced = true;
+    if (answer.kind == Kind::kAccept) {
+        e.token = answer.token;
+        const channel::Config *config = answer.config ? &*answer.config : nullptr;
+        const Status s = accept_channel(e, config, now);
+        PLAIT_ASSERT(s == PLAIT_OK); // the settings were looked at when they came
+        return raise_channel(e, PLAIT_EVENT_CHANNEL_ACCEPTED);
+    }
+    raise_channel(e, PLAIT_EVENT_CHANNEL_REQUEST);
+}
+
+void Connection::answer_held_requests(Time now) {
+    std::vector<uint32_t> held; // an answer may end the channel
+    for_each_channel([&](uint32_t slot) {
+        const ChannelEntry &e = services_.channels[slot];
+        if (e.requested && !e.announced && !e.label_follows)
+            held.push_back(slot);
+    });
+    for (const uint32_t slot : held)
+        if (services_.channels.live(slot))
+            answer_request(services_.channels[slot], now);
 }
 
 Status Connection::accept_channel(ChannelEntry &e, const channel::Config *config, Time now) {
@@ -279,10 +325,8 @@ void Connection::detach(ChannelEntry &e, Time now) {
     channels_.erase(e.number().v);
     keep_closed_keys(e, now);
     detached_.push_back(e.slot);
-    if (opened_by_peer(e.number())) {
-        peer_closed_++;
-        grant_channels();
-    }
+    if (opened_by_peer(e.number()))
+        on_peer_channel_over();
     release_channel(e);
 }
 

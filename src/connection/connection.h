@@ -352,7 +352,10 @@ class Connection {
     Status peer_opens(const wire::OpenFrame &f, Time now);
     // PLAIT_OK with nullptr: closed already, ignore. PLAIT_E_AGAIN: not open yet.
     Status channel_for(ChannelNumber n, ChannelEntry *&out);
-    void announce_request(ChannelEntry &entry);
+    void refuse_unheld(ChannelNumber n);
+    void on_peer_channel_over();
+    void answer_request(ChannelEntry &entry, Time now);
+    void answer_held_requests(Time now);
     void grant_channels();
     static channel::SendOrder::Haste haste_of(const ChannelEntry &entry);
     void harvest(ChannelEntry &entry, Time now);

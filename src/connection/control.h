@@ -19,6 +19,7 @@ enum class Control : uint8_t {
     kLinkState,  // target: link number
     kLinkClose,  // target: link number, value: code
     kMaxChannels,
+    kRefuse,  // target: number of a channel that has no entry, value: code
     kChannel, // target: channel number, value: channel::ControlSet
     kAck,     // target: link number, value: largest acknowledged. Never queued again
 };

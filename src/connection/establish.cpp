@@ -410,6 +410,7 @@ void Connection::become_connected(Time now) {
     if (link && link->state == link::State::kWaiting)
         set_link_state(*link, link::State::kGood, PLAIT_OK, now);
     tell_held_events();
+    answer_held_requests(now);
     if (role_ == Role::kInitiator && link)
         link->probes_owed = 1; // a 1-RTT packet at once: it confirms the responder's side
     issue_spares();

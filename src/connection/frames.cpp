@@ -195,7 +195,8 @@ Status Connection::on_label(Bytes body, Time now) {
     }
     if (s == PLAIT_OK && entry) {
         entry->set_label(base::text_of(label));
-        announce_request(*entry);
+        entry->label_follows = false;
+        answer_request(*entry, now);
         harvest(*entry, now);
     }
     return s;

@@ -338,6 +338,7 @@ bool Connection::write_item(PacketBuilder &packet, const ControlItem &item) {
     }
     case Control::kLinkClose: fits = packet.add(wire::LinkCloseFrame{number, item.value}); break;
     case Control::kMaxChannels: fits = packet.add(wire::MaxChannelsFrame{peer_limit_}); break;
+    case Control::kRefuse: fits = packet.add(wire::RefuseFrame{{item.target}, item.value}); break;
     case Control::kChannel:
     case Control::kAck: return true;
     }

@@ -4,6 +4,7 @@
 
 #include "base/slab.h"
 #include "channel/budget.h"
+#include "connection/answers.h"
 #include "connection/assembler.h"
 #include "connection/channel_entry.h"
 #include "connection/cids.h"
@@ -122,6 +123,7 @@ struct Services {
     CidTable cids;
     base::FlatMap<uint32_t> reset_tokens; // first bytes of the token of a link in use -> link slot
     EventQueue events;
+    ChannelAnswers answers;
     Assembler assembler;
     Counters counters;
     DriverQueue *driver = nullptr; // while draining

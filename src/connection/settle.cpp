@@ -133,6 +133,7 @@ void Connection::control_acked(const ControlItem &item, Time now) {
         if (LinkEntry *l = find_link({item.target}); l && l->recovery)
             l->recovery->received.on_ack_acked({item.value});
         return;
+    case Control::kRefuse: return on_peer_channel_over();
     default: return;
     }
 }
@@ -161,6 +162,7 @@ void Connection::control_lost(const ControlItem &item, Time now) {
     case Control::kAck: return;
     case Control::kRetireCid:
     case Control::kLinkClose:
+    case Control::kRefuse:
     case Control::kMaxChannels: pending_.add(item); return;
     }
 }

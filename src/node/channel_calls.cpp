@@ -23,6 +23,18 @@ Result<uint64_t> Node::open_channel(uint64_t connection, std::string_view label,
     return c.handle(HandleType::kChannel, *slot);
 }
 
+Status Node::answer_channels(const std::string_view *label,
+                             const connection::ChannelAnswer &answer) {
+    connection::ChannelAnswers &answers = core_->s.answers;
+    if (answer.config)
+        if (const Status s = channel::check(*answer.config); s != PLAIT_OK)
+            return s;
+    if (label)
+        return answers.set(*label, answer);
+    answers.set(answer);
+    return PLAIT_OK;
+}
+
 Status Node::accept_channel(uint64_t channel, const channel::Config *config, Time now) {
     const auto e = core_->open_channel(channel);
     return e.ok() ? core_->connection_of(**e).accept_channel(**e, config, now) : e.status();

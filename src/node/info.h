@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "channel/channel.h"
 #include "channel/config.h"
+#include "connection/answers.h"
 #include "connection/config.h"
 #include "crypto/identity.h"
 #include "crypto/key_schedule.h"

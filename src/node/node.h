@@ -127,6 +127,9 @@ class Node {
     // -- Channels ----------------------------------------------------------------------------
     Result<uint64_t> open_channel(uint64_t connection, std::string_view label,
                                   const channel::Config &config, Time now);
+    // What becomes of channels that peers open from now on; `label` nullptr: of all whose label has
+    // no answer of its own. PLAIT_E_LIMIT: too many labels.
+    Status answer_channels(const std::string_view *label, const connection::ChannelAnswer &answer);
     // `config` nullptr: as the peer proposed; only window, priority and policy may differ.
     Status accept_channel(uint64_t channel, const channel::Config *config, Time now);
     Status refuse_channel(uint64_t channel, uint64_t code, Time now);

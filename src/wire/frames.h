@@ -226,6 +226,8 @@ inline constexpr uint64_t kLibraryResetBit = uint64_t{1} << 32;
 inline constexpr uint64_t kResetLoss = kLibraryResetBit | 1;
 // A configuration that it does not know.
 inline constexpr uint64_t kRefuseUnsupported = kLibraryResetBit | 2;
+// It has no room for one more channel.
+inline constexpr uint64_t kRefuseLimit = kLibraryResetBit | 3;
 
 void write(base::Writer &w, const PingFrame &);
 void write(base::Writer &w, const AckFrame &f);
