@@ -119,6 +119,17 @@ void test_stop_is_answered_with_reset_and_ends(void **) {
     assert_true(p.z.memory.budget.used() == 0);
 }
 
+void test_stop_before_accept_reset_waits_for_it(void **) {
+    Pair p(stream(), 65536, 1 << 20, false);
+    assert_true(p.a->stop(7) == PLAIT_OK);
+    p.carry_control(p.a, p.z, kStart);
+    assert_true(p.z->take_events() & event::kPeerStopped);
+    assert_true(p.z->pending_control() == 0 && !p.z->wants_to_send(kStart));
+    assert_true(p.z->accept(stream(), kStart) == PLAIT_OK);
+    assert_true(p.carry_control(p.z, p.a, kStart) == (control::kAccept | control::kReset));
+    assert_true(p.a->receive_state() == ReceiveState::kStopped);
+}
+
 void test_stop_with_the_end_known_needs_no_answer(void **) {
     Pair p(stream());
     assert_true(send(*p.a, "unread").ok() && p.a->finish(kStart) == PLAIT_OK);
@@ -291,6 +302,7 @@ int main() {
         cmocka_unit_test(test_reset_ends_one_direction_with_its_code),
         cmocka_unit_test(test_reset_after_all_data_arrived_loses_nothing),
         cmocka_unit_test(test_stop_is_answered_with_reset_and_ends),
+        cmocka_unit_test(test_stop_before_accept_reset_waits_for_it),
         cmocka_unit_test(test_stop_with_the_end_known_needs_no_answer),
         cmocka_unit_test(test_control_channel_is_open_at_once_and_takes_no_channel_frames),
         cmocka_unit_test(test_idle_channel_gives_its_memory_back_after_a_second),
