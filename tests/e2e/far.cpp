@@ -15,6 +15,7 @@ namespace plait::e2e {
 namespace {
 
 constexpr int kAnswerMs = 10000;
+constexpr uint64_t kStalled = 1; // token of channels that are never read
 
 bool write_text(int fd, const std::string &text) {
     return write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -75,11 +76,13 @@ struct Listener {
             if (std::strcmp(label, "file") == 0)
                 file = e.channel;
             plait_channel_accept(node, e.channel, nullptr);
+            if (std::strcmp(label, "stall") == 0)
+                plait_channel_set_token(node, e.channel, kStalled);
             break;
         case PLAIT_EVENT_READABLE:
             if (e.channel == file)
                 read_file();
-            else
+            else if (e.token != kStalled)
                 echo(e.channel);
             break;
         case PLAIT_EVENT_CLOSED: closed = true; break;

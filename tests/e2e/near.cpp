@@ -18,6 +18,7 @@ plait_node_config short_timeouts() {
     config.idle_timeout_us = 20'000'000;
     config.dormancy_timeout_us = 5'000'000;
     config.keepalive_us = 200'000;
+    config.max_channels = 512;
     return config;
 }
 

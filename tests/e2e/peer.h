@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two processes that talk over real sockets and ttys. Far is the other process: it listens, takes a
-// stream channel in which it expects byte_at(0), byte_at(1), …, echoes messages, and ends with
-// status 0 if everything it got was right and the stream was whole. Near is the test's own node.
+// stream channel in which it expects byte_at(0), byte_at(1), …, never reads those labelled "stall",
+// echoes the others, and ends with status 0 if everything it got was right and the stream was
+// whole. Near is the test's own node.
 #pragma once
 
 #include <plait/plait.h>

@@ -2,9 +2,10 @@
 // Runs scenarios over seeds and reports in TAP, one line a scenario. The first seed of each runs
 // twice: the trace hash must be the same.
 //
-//     sim [GROUP] [--scenario NAME] [--seed N] [--seeds N] [--verbose] [--list]
+//     sim [GROUP] [--scenario NAME] [--seed N] [--seeds N] [--verbose] [--list] [--patience S]
 //
-// PLAIT_SIM_SEEDS=K multiplies the default number of seeds. A scenario runs in a process of its
+// PLAIT_SIM_SEEDS=K multiplies the default number of seeds. A seed may take 300 s of real time, or
+// as many as --patience says. A scenario runs in a process of its
 // own, so that an assertion in one does not hide the others.
 #include "scenario.h"
 
@@ -21,13 +22,14 @@
 namespace plait::sim {
 namespace {
 
-constexpr unsigned kMaxRealSeconds = 300; // of one seed; sanitizers are slow
+constexpr unsigned kPatience = 300; // seconds of real time for one seed; sanitizers are slow
 
 struct Arguments {
     std::string group, scenario;
     uint64_t seed = 0; // 0: all
     uint64_t seeds = 0;
     double factor = 1;
+    unsigned patience = kPatience;
     bool verbose = false, list = false, no_fork = false;
 };
 
@@ -56,7 +58,7 @@ struct Outcome {
 Outcome run_seed(const Scenario &s, uint64_t seed, const Arguments &arguments, bool tells) {
     std::snprintf(running, sizeof running, "%s --scenario %s --seed %llu\n", "tests/sim/sim",
                   s.name, static_cast<unsigned long long>(seed));
-    alarm(kMaxRealSeconds);
+    alarm(arguments.patience);
     Options options;
     options.verbose = arguments.verbose;
     options.seed = seed;
@@ -150,6 +152,8 @@ Arguments parse(int argc, char **argv) {
             a.seed = std::strtoull(argv[++i], nullptr, 10);
         else if (arg == "--seeds" && more)
             a.seeds = std::strtoull(argv[++i], nullptr, 10);
+        else if (arg == "--patience" && more)
+            a.patience = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 10));
         else if (arg == "--verbose")
             a.verbose = true;
         else if (arg == "--no-fork")
