@@ -9,6 +9,7 @@
 #include "crypto/init.h"
 #include "node/node.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include <malloc.h>
 #include <memory>
 #include <time.h>
+#include <vector>
 
 namespace plait {
 namespace {
