@@ -44,7 +44,8 @@ struct Side final : node::Output {
     std::vector<plait_event> events;
     std::vector<bool> full; // endpoints that take nothing
     uint64_t sent = 0;
-    uint32_t turns = 0; // timers that fired
+    uint32_t opened = 0; // endpoints
+    uint32_t turns = 0;  // timers that fired
 };
 
 class Pair {
@@ -125,6 +126,8 @@ class Pair {
         while (!flights.empty() && flights.front().at <= now) {
             Flight f = std::move(flights.front());
             flights.pop_front();
+            if (f.endpoint.v >= f.to->opened)
+                continue; // there is nobody
             plait_datagram d{};
             d.data = f.bytes.data();
             d.len = static_cast<uint32_t>(f.bytes.size());
@@ -157,6 +160,7 @@ inline uint32_t Side::send(EndpointIndex endpoint, std::span<const plait_datagra
 }
 
 inline uint64_t Side::open(const char *cls, uint32_t mtu) {
+    opened++;
     link::EndpointInfo info;
     info.transport_class = cls;
     info.mtu = mtu;
