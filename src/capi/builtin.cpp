@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The transports that are part of the library. Without the option builtin_transports they are found
-// as plugins, where they are installed in either case.
-#include "capi/capi.h"
-
-#ifdef PLAIT_BUILTIN_TRANSPORTS
+// The transports that are part of the library (the build's option static_transports). The others
+// are found as plugins, where all are installed.
 #include "builtin.h"
-#endif
+#include "capi/capi.h"
 
 namespace plait::capi {
 
 std::vector<const plait_transport *> builtin_transports() {
-#ifdef PLAIT_BUILTIN_TRANSPORTS
-    return {&plait_transport_udp, &plait_transport_serial, &plait_transport_memory};
-#else
-    return {};
+    return {
+#ifdef PLAIT_STATIC_UDP
+        &plait_transport_udp,
 #endif
+#ifdef PLAIT_STATIC_SERIAL
+        &plait_transport_serial,
+#endif
+#ifdef PLAIT_STATIC_MEMORY
+        &plait_transport_memory,
+#endif
+    };
 }
 
 } // namespace plait::capi
