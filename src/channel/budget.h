@@ -132,11 +132,11 @@ class ConnectionBudget {
     }
     // The share of packets that are lost, of the last few hundred. Until it is known: 1 %.
     double loss() const {
-        return (static_cast<double>(recent_lost_) + 1) / (static_cast<double>(recent_sent_) + 100);
+        return (static_cast<double>(recent_lost_) + 0.5) / (static_cast<double>(recent_sent_) + 50);
     }
 
   private:
-    static constexpr uint64_t kRecentPackets = 1024;
+    static constexpr uint64_t kRecentPackets = 256;
     NodeBudget &node_;
     uint64_t repair_window_ = 0;
     uint64_t packets_sent_ = 0, packets_lost_ = 0, recent_sent_ = 0, recent_lost_ = 0;

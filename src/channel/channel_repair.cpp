@@ -14,6 +14,8 @@ constexpr size_t kRepairExtra = 14;
 constexpr size_t kSmallPacket = 128; // below it that would be too dear
 constexpr size_t kSymbolMin = 16;
 constexpr Duration kSlackMin = base::millis(1);
+constexpr Duration kSlackUntold =
+    base::millis(100); // of data that is of use for who knows how long
 
 fec::Content content_of(const Config &c) {
     if (!c.messages)
@@ -23,7 +25,7 @@ fec::Content content_of(const Config &c) {
 
 fec::Path path_of(const Config &c, const ConnectionBudget &budget) {
     const Duration srtt = budget.srtt();
-    Duration slack = srtt; // sooner than the repetition
+    Duration slack = c.reliable() ? srtt : std::max(srtt, kSlackUntold); // before the repetition
     if (c.deadlines())
         slack = base::micros(static_cast<int64_t>(c.resend_parameter)) - srtt / 2;
     else if (c.waits() && c.reorder_wait > Duration{0})

@@ -87,6 +87,9 @@ void Encoder::on_source(uint64_t offset, Bytes a, Bytes b, const Path &path, Tim
     count_++;
     account_ += static_cast<int64_t>(length) * plan_.share;
     settle_account();
+    // Nothing is waited for where it is known that nothing follows so soon.
+    const bool sparse = gap_ >= quiet_;
+    due_ |= sparse && account_ > 0;
     quiet_at_ = !due_ && account_ > 0 ? now + quiet_ : kNever;
 }
 

@@ -58,7 +58,7 @@ class Encoder {
     int64_t account_ = 0;          // bytes times kShareOne
     size_t symbol_size_ = 0, largest_ = 0;
     uint32_t count_ = 0; // source packets
-    Duration gap_ = base::millis(20);
+    Duration gap_ = base::millis(5);
     Duration quiet_ = base::millis(10);
     Time last_{}, quiet_at_ = kNever;
     uint16_t key_ = 0;

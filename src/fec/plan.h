@@ -17,7 +17,7 @@ struct Plan {
 
 inline constexpr uint32_t kShareOne = 1024;
 inline constexpr uint32_t kShareMax = kShareOne; // as many repairs as packets
-inline constexpr size_t kAutoSymbolsMin = 8, kAutoSymbolsMax = 64;
+inline constexpr size_t kAutoSymbolsMin = 16, kAutoSymbolsMax = 64;
 
 // `loss`: share of packets that are lost. `slack`: how much later than a packet its repair may be.
 // `gap`: mean time from packet to packet.

@@ -183,7 +183,8 @@ int run_all(const Arguments &arguments) {
                             {"congestion", congestion_scenarios()},
                             {"policies", policy_scenarios()},
                             {"failover", failover_scenarios()},
-                            {"wide", wide_scenarios()}};
+                            {"wide", wide_scenarios()},
+                            {"fec", fec_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {

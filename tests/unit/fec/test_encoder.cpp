@@ -56,6 +56,27 @@ CHECKED_TEST(test_encoder_quiet_channel_repairs_its_end) {
     return true;
 }
 
+// Where packets are far apart nothing is gained by waiting.
+CHECKED_TEST(test_encoder_sparse_channel_repairs_without_waiting) {
+    Source s(fixed(20, 30), 200, 200, 1000, 1);
+    s.gap = base::millis(40);
+    for (int i = 0; i < 40; i++) {
+        s.message();
+        (void)s.repairs();
+    }
+    size_t waited = 0, sent = 0;
+    for (int i = 0; i < 40; i++) {
+        s.gap = Duration{0};
+        s.message();
+        s.now = s.now + base::millis(40);
+        waited += s.encoder.deadline() != kNever;
+        sent += s.repairs().size();
+    }
+    CHECK(waited == 0);
+    CHECK(sent >= 11 && sent <= 13);
+    return true;
+}
+
 CHECKED_TEST(test_encoder_window_stays_in_its_bounds) {
     for (const uint64_t window_max : {100ull, 3000ull, 1ull << 40}) {
         Source s({0, kShareOne / 2, window_max}, 1, 3000, 1200, 7);
@@ -154,6 +175,7 @@ int main() {
         cmocka_unit_test(test_encoder_spends_its_share),
         cmocka_unit_test(test_encoder_repairs_the_first_packet_at_once),
         cmocka_unit_test(test_encoder_quiet_channel_repairs_its_end),
+        cmocka_unit_test(test_encoder_sparse_channel_repairs_without_waiting),
         cmocka_unit_test(test_encoder_window_stays_in_its_bounds),
         cmocka_unit_test(test_encoder_gap_begins_a_new_window),
         cmocka_unit_test(test_encoder_smaller_packets_make_smaller_symbols),
