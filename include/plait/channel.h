@@ -124,7 +124,9 @@ typedef struct plait_channel_config {
     uint64_t reorder_wait_us; /**< ordered, never resent: how long a gap may delay a later message;
                                    at most 1,000 s. 0: not at all */
     uint64_t window;          /**< bytes that the peer may send ahead of reading, at first, 4 KiB to
-                                   1 GiB; default 64 KiB. It grows with the line's speed */
+                                   1 GiB; default 64 KiB, less where memory_budget is short. It
+                                   grows with the line's speed while there is memory, and falls back
+                                   when the peer sends nothing for a second */
     uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed
                                    asks for, up to 64 MiB or half of the node's memory_budget */
     uint64_t token;           /**< comes back in this channel's events */
@@ -182,8 +184,8 @@ PLAIT_API plait_status plait_channel_config_init(plait_channel_config *config, s
                                                  uint32_t preset);
 
 /** Opens a channel. The peer sees CHANNEL_REQUEST; CHANNEL_ACCEPTED or CHANNEL_CLOSED
- *  (PLAIT_E_REFUSED, with the code) follows here. May be called before CONNECTED. WRITABLE comes when data can go
- *  out.
+ *  (PLAIT_E_REFUSED, with the code) follows here. May be called before CONNECTED. WRITABLE comes
+ *  when data can go out.
  *  label: [in] what it is for, UTF-8, at most 255 bytes; NULL: "".  config: [in] or NULL:
  *  PLAIT_CHANNEL_STREAM.
  *  out: [out] the handle.
