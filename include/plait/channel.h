@@ -217,7 +217,7 @@ enum {
     PLAIT_ANSWER_REFUSE = 2  /**< it is refused, and the application hears nothing of it */
 };
 
-/** Codes of a refusal that come from the peer's library; those of its application are below 2^32. */
+/** Codes of a refusal by the peer's library; those of its application are below 2^32. */
 #define PLAIT_REFUSED_UNSUPPORTED 0x100000002u /**< it cannot do what was asked for */
 #define PLAIT_REFUSED_LIMIT 0x100000003u       /**< it has no room for one more channel */
 
