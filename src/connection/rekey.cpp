@@ -49,7 +49,7 @@ Status read(Bytes body, RekeyResp &out) {
 Duration Connection::old_keys_kept() const {
     Duration slowest = base::millis(100);
     for (size_t i = 0; i < link_count_; i++)
-        if (const LinkEntry &l = link_at(i); l.live())
+        if (const LinkEntry &l = link_at(i); l.live() && l.recovery)
             slowest = std::max(slowest, l.recovery->pto());
     return std::min(slowest * 3, kOldKeysAtMost);
 }
