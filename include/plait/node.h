@@ -305,7 +305,7 @@ typedef struct plait_node_stats {
     uint64_t packets_forged;      /**< received, of a connection, and not authentic */
     uint64_t handshakes_refused;  /**< by list, application or limit */
     uint64_t receive_memory;      /**< bytes of the memory budget that are taken */
-    uint64_t send_memory;         /**< bytes buffered for sending */
+    uint64_t send_memory;         /**< bytes taken for sending and not acknowledged yet */
 } plait_node_stats;
 
 /** Gives the counters. out: [in,out] struct_size is set by the caller; no more than that is

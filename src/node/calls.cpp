@@ -192,6 +192,7 @@ Result<ConnectionInfo> Node::connection_info(uint64_t connection) const {
     i.auth_failures = k.auth_failures;
     i.handshake_time = k.handshake_time;
     i.receive_memory = c.receive_memory();
+    c.for_each_channel([&](uint32_t slot) { i.send_memory += core_->s.channels[slot].unacked(); });
     i.generation = c.generation();
     return i;
 }

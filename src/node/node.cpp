@@ -99,6 +99,9 @@ NodeStats Node::stats() const {
     n.malformed = k.malformed;
     n.bad_mac1 = k.bad_mac1;
     n.receive_memory = c.s.budget.used();
+    for (uint32_t i = 0; i < c.s.channels.capacity(); i++)
+        if (c.s.channels.live(i))
+            n.send_memory += c.s.channels[i].unacked();
     return n;
 }
 

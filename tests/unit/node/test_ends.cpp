@@ -345,6 +345,26 @@ void test_request_refused_peek_of_its_channel_is_closed(void **) {
     assert_int_equal(w.z.node.read(request.channel, {}, nullptr, w.now).status(), PLAIT_E_CLOSED);
 }
 
+void test_send_memory_is_what_was_not_acknowledged(void **) {
+    World w;
+    w.listen(false);
+    assert_true(w.connect());
+    const uint64_t ch = *w.a.node.open_channel(w.ca, "x", channel::stream(), w.now);
+    w.idle(base::seconds(1));
+    assert_int_equal(w.a.node.stats().send_memory, 0);
+    w.cut(0);
+    const std::vector<uint8_t> data(3000);
+    const Bytes part = data;
+    assert_true(w.a.node.send(ch, {&part, 1}, w.now).ok());
+    w.idle(base::millis(300));
+    assert_int_equal(w.a.node.stats().send_memory, 3000);
+    assert_int_equal(w.a.node.connection_info(w.ca)->send_memory, 3000);
+    w.cut(0, false);
+    w.idle(base::seconds(5));
+    assert_int_equal(w.a.node.stats().send_memory, 0);
+    assert_int_equal(w.a.node.connection_info(w.ca)->send_memory, 0);
+}
+
 void test_node_without_channels_left_refuses_to_connect(void **) {
     node::Config none;
     none.max_channels = 1;
@@ -378,6 +398,7 @@ int main() {
         cmocka_unit_test(test_dial_fails_events_once_memory_back),
         cmocka_unit_test(test_closed_after_reading_sender_has_finished),
         cmocka_unit_test(test_request_refused_peek_of_its_channel_is_closed),
+        cmocka_unit_test(test_send_memory_is_what_was_not_acknowledged),
         cmocka_unit_test(test_node_without_channels_left_refuses_to_connect),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
