@@ -108,6 +108,58 @@ static void test_rekey_interval_out_of_range_is_an_error(void **state) {
     assert_detail_has("rekey_log2");
 }
 
+/* Each side protects what it sends, if it wants to. */
+static void test_repairs_are_sent_where_they_are_asked_for(void **state) {
+    pair *p = *state;
+    plait_channel_config config = PLAIT_CHANNEL_DATAGRAM;
+    plait_channel_stats stats = {.struct_size = sizeof stats};
+    plait_channel at_a, at_z;
+    char in[100];
+    config.fec = PLAIT_FEC_ON;
+    config.fec_window = 10;
+    config.fec_share = 50;
+    pair_channel(p, &config, &at_a, &at_z);
+    for (int i = 0; i < 20; i++) {
+        assert_ok(plait_channel_send(p->a.node, at_a, "to z", 4, NULL));
+        pair_read(p, &p->z, at_z, in, 4);
+        assert_ok(plait_channel_send(p->z.node, at_z, "to a", 4, NULL));
+        pair_read(p, &p->a, at_a, in, 4);
+    }
+    pair_settle(p);
+    assert_ok(plait_channel_get_stats(p->a.node, at_a, &stats));
+    assert_true(stats.repairs_sent >= 5);
+    assert_true(stats.repair_bytes_sent >= stats.repairs_sent);
+    assert_int_equal(stats.repairs_received, 0);
+    assert_ok(plait_channel_get_stats(p->z.node, at_z, &stats));
+    assert_true(stats.repairs_received >= 5);
+    assert_int_equal(stats.repairs_sent, 0);
+    assert_ok(plait_channel_get_config(p->a.node, at_a, &config));
+    assert_int_equal(config.fec, PLAIT_FEC_ON);
+    assert_int_equal(config.fec_window, 10);
+    assert_int_equal(config.fec_share, 50);
+}
+
+static void test_repair_settings_out_of_range_are_errors(void **state) {
+    pair *p = *state;
+    static const struct {
+        uint8_t fec, window, share;
+        const char *field;
+    } wrong[] = {{2, 0, 0, "fec"},
+                 {PLAIT_FEC_ON, 129, 0, "fec_window"},
+                 {PLAIT_FEC_ON, 0, 101, "fec_share"},
+                 {PLAIT_FEC_OFF, 5, 0, "fec_window"}};
+    plait_channel_config config = PLAIT_CHANNEL_DATAGRAM;
+    plait_channel ch;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        config.fec = wrong[i].fec;
+        config.fec_window = wrong[i].window;
+        config.fec_share = wrong[i].share;
+        assert_status(plait_channel_open(p->a.node, p->a.connection, "x", &config, &ch),
+                      PLAIT_E_INVALID);
+        assert_detail_has(wrong[i].field);
+    }
+}
+
 int main(void) {
 #define CONNECTED(test) cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
     const struct CMUnitTest tests[] = {
@@ -115,6 +167,8 @@ int main(void) {
         CONNECTED(test_standing_answers_that_make_no_sense_are_errors),
         CONNECTED(test_rekeying_one_channel_touches_no_other),
         CONNECTED(test_rekey_interval_out_of_range_is_an_error),
+        CONNECTED(test_repairs_are_sent_where_they_are_asked_for),
+        CONNECTED(test_repair_settings_out_of_range_are_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,7 @@ def node_seeds(frames):
         ) + send
     both = say(frames["open"] + frames["data"], 2)
     yield "channel", b"\x01" + both + send + wait + both + bytes([9, 3, 0, 0]) + wait * 3
+    yield "repaired", b"\x01" + both + say(frames["repair"], 2) + say(frames["data"], 2) + wait
     yield "close", b"\x01" + both + bytes([9, 8, 0, 0]) + wait
     yield "link", b"\x01" + bytes([9, 7, 0, 0]) + say(frames["new_cid"]) + wait * 4
     yield "handshake", b"\0" + bytes([6, 0, 60, 0, 0, 6, 1, 0, 9, 0, 6, 0, 0, 0, 0, 8, 120])
