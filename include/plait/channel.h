@@ -130,8 +130,8 @@ typedef struct plait_channel_config {
     uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed
                                    asks for, up to 64 MiB or half of the node's memory_budget */
     uint64_t token;           /**< comes back in this channel's events */
-    uint8_t fec;              /**< PLAIT_FEC_*. It costs memory on both sides: up to twice what is
-                                   protected at one time, at most 1 MiB */
+    uint8_t fec;              /**< PLAIT_FEC_*. It costs memory on both sides: a few times what is
+                                   protected at one time, at most 1 MiB of the receiver's */
     uint8_t fec_window;       /**< packets that a repair symbol protects, up to 128; 0: as many as
                                    are sent while it can still be in time */
     uint8_t fec_share;        /**< repair symbols in per cent of the data, up to 100; 0: as the
