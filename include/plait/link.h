@@ -64,7 +64,10 @@ enum {
     PLAIT_REASON_POLICY = 10,         /**< the policy, or what a link costs, has changed */
     PLAIT_REASON_OTHERS_FAILED = 11,  /**< those that the policy prefers are not good any more */
     PLAIT_REASON_PREFERRED_BACK = 12, /**< one that the policy prefers is good again */
-    PLAIT_REASON_NOT_VALIDATED = 13   /**< it was closed before the peer had ever answered there */
+    PLAIT_REASON_NOT_VALIDATED = 13,  /**< it was closed before the peer had ever answered there */
+    PLAIT_REASON_SHARED_BOTTLENECK = 14, /**< it queues where another link of the connection does:
+                                              both together take what one would; no new state */
+    PLAIT_REASON_OWN_BOTTLENECK = 15     /**< that is over */
 };
 
 /** A policy. Copied. */
@@ -183,14 +186,15 @@ typedef struct plait_link_stats {
     uint64_t packets_lost;
     uint64_t packets_spurious; /**< taken for lost and then acknowledged */
     uint64_t packets_acked;
-    uint64_t data_sent;          /**< bytes of channels in them, repeats included */
-    uint64_t data_received;      /**< the same */
-    uint32_t congestion;         /**< PLAIT_CONGESTION_* in use; 0: a line of known rate */
-    uint32_t ecn;                /**< 1: its packets are marked as capable of ECN, and the path
-                                      keeps the marks */
-    uint64_t packets_marked;     /**< of those sent, by queues (ECN) */
-    uint32_t reason;             /**< PLAIT_REASON_*: why it has its state and role */
-    uint32_t reserved;           /**< 0 */
+    uint64_t data_sent;         /**< bytes of channels in them, repeats included */
+    uint64_t data_received;     /**< the same */
+    uint32_t congestion;        /**< PLAIT_CONGESTION_* in use; 0: a line of known rate */
+    uint32_t ecn;               /**< 1: its packets are marked as capable of ECN, and the path
+                                     keeps the marks */
+    uint64_t packets_marked;    /**< of those sent, by queues (ECN) */
+    uint32_t reason;            /**< PLAIT_REASON_*: why it has its state and role */
+    uint32_t shares_bottleneck; /**< 1: it queues where another link of the connection does; so
+                                     both together take what one would */
 } plait_link_stats;
 
 /** Gives them. out: [in,out] struct_size is set by the caller.  [any-thread] [callback-ok]  Since

@@ -160,6 +160,7 @@ plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_
         stats.cost = info->cost;
         stats.role = static_cast<uint32_t>(info->role);
         stats.reason = static_cast<uint32_t>(info->why);
+        stats.shares_bottleneck = info->shares_bottleneck;
         stats.endpoint = info->endpoint;
         stats.connection = info->connection;
         stats.rtt_us = us(info->srtt);

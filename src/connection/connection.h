@@ -11,6 +11,7 @@
 //   timers.cpp      the one deadline                    close.cpp     the end
 //   keys.cpp        epochs, which key opens             rekey.cpp     generations
 //   early.cpp       packets before their keys           sleep.cpp     memory given back while idle
+//   bottlenecks.cpp links that queue at one place
 //
 //   kDialing ----RESP----> kConnected <----> kDormant
 //   kAnswering --1-RTT--> (kRequested) --^      |
@@ -23,6 +24,7 @@
 #include "connection/early.h"
 #include "connection/rekey.h"
 #include "connection/services.h"
+#include "link/bottleneck.h"
 #include "wire/read_frames.h"
 
 #include <span>
@@ -408,6 +410,11 @@ class Connection {
     void send_copies(ChannelEntry &entry, const LinkEntry &first, const channel::Range &what,
                      bool fin, Time now);
 
+    // bottlenecks.cpp
+    void watch_bottlenecks(LinkEntry &link, uint32_t received_us, Time now);
+    void share_growth(LinkEntry &link);
+    void note_bottlenecks(Time now);
+
     // schedule.cpp
     LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now, uint64_t &bytes);
     const LinkEntry *delay_reference() const;
@@ -476,6 +483,7 @@ class Connection {
     size_t link_count_ = 0;
     uint32_t next_own_link_ = 0, next_peer_link_ = 0; // numbers of each parity not used yet
     CidBook cids_;
+    std::unique_ptr<link::Bottlenecks> bottlenecks_; // while there are several links
 
     base::FlatMap<uint32_t> channels_;     // number -> slot
     std::vector<uint32_t> early_channels_; // opened before the roles, and so numbers, are fixed

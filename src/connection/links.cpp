@@ -309,6 +309,8 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
     forget_pins(link);
     update_roles(&link, link::Reason::kOthersFailed, now);
     forget_link(link);
+    if (bottlenecks_)
+        note_bottlenecks(now);
     raise_link(link, PLAIT_EVENT_LINK_CLOSED);
     check_dormancy();
     touch();
@@ -328,6 +330,9 @@ void Connection::forget_link(LinkEntry &link) {
     }
     unwatch_reset(link);
     link.candidate.reset();
+    if (bottlenecks_)
+        bottlenecks_->remove(link.number);
+    link.shares_bottleneck = false;
     link.recovery.reset();
     link.next_probe = kNever;
 }

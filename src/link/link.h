@@ -81,7 +81,8 @@ struct Link {
     bool begun_here = false;
     bool validated = false;
     bool has_local = false;
-    bool peer_says_down = false; // it is suspect because the peer said so
+    bool peer_says_down = false;    // it is suspect because the peer said so
+    bool shares_bottleneck = false; // with another link of the connection
     plait_addr remote{}, local{};
     wire::Cid peer_cid;      // put into what is sent
     uint64_t issued_seq = 0; // of the id by which the peer's packets come in

@@ -58,6 +58,8 @@ enum class Reason : uint8_t { // as PLAIT_REASON_*
     kOthersFailed = 11,  // no link that the policy prefers is good
     kPreferredBack = 12, // one that it prefers is good again
     kValidationFailed = 13,
+    kSharedBottleneck = 14, // it queues where another link of the connection does
+    kOwnBottleneck = 15,    // not any more
 };
 
 // A change of a link's state or role, for the application's report.

@@ -309,6 +309,7 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.payload_received = l.payload_received;
     i.role = l.role;
     i.why = l.why;
+    i.shares_bottleneck = l.shares_bottleneck;
     i.cost = l.cost + c.s.endpoints[l.endpoint.v].info.cost;
     if (l.reason_unit)
         std::snprintf(i.reason, sizeof i.reason, "%s %u %s", l.reason, l.reason_number,

@@ -125,6 +125,7 @@ struct LinkInfo {
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     link::Role role = link::Role::kNone;
     link::Reason why = link::Reason::kNone; // of state and role
+    bool shares_bottleneck = false;         // with another link of the connection
     char reason[64] = {};                   // why it is in this state: "no answer for 41 ms"
 };
 

@@ -99,26 +99,35 @@ void Cubic::begin_epoch(Time now) {
     epoch_ = now;
     w_est_ = cwnd_;
     if (cwnd_ < w_max_) {
-        k_ = std::cbrt((w_max_ - cwnd_) / mtu_ / kC);
+        k_ = std::cbrt((w_max_ - cwnd_) / mtu_ / scaled_c());
     } else {
         k_ = 0;
         w_max_ = cwnd_;
     }
 }
 
+// At one loss rate p CUBIC's window is in proportion to (C / p^3)^(1/4), Reno's to (a / p)^(1/2)
+// (RFC 9438 section 5.1, a: its increase): so the windows of links that share a bottleneck are
+// together one link's if C is scaled by the fourth power of their share, and a by the second, as
+// RFC 6356 does.
+double Cubic::scaled_c() const {
+    const double square = static_cast<double>(growth_share_) * growth_share_;
+    return kC * square * square;
+}
+
 double Cubic::curve(double t) const {
     const double x = t - k_;
-    return kC * x * x * x * mtu_ + w_max_;
+    return scaled_c() * x * x * x * mtu_ + w_max_;
 }
 
 void Cubic::grow_cubic(const AckEvent &ack) {
     if (epoch_.us == 0)
         begin_epoch(ack.now);
     const double t = to_seconds(ack.now - epoch_);
-    const double acked = static_cast<double>(ack.bytes) * growth_share_;
+    const auto acked = static_cast<double>(ack.bytes);
     // RFC 9438 section 4.3: not slower than Reno would be.
     const double alpha = w_est_ >= before_.cwnd ? 1 : kAlpha;
-    w_est_ += alpha * mtu_ * acked / cwnd_;
+    w_est_ += alpha * growth_share_ * growth_share_ * mtu_ * acked / cwnd_;
     if (curve(t) < w_est_) {
         cwnd_ = std::max(cwnd_, w_est_);
         return;
@@ -132,10 +141,12 @@ bool Cubic::low_loss(const LossEvent &loss) {
     return loss.recent_lost <= std::max<uint32_t>(loss.recent_total * kLowLoss / 100, 1);
 }
 
+// Of links that share a bottleneck only by their share: there the loss comes from a full queue, and
+// what one of them does not give back the others can't take.
 double Cubic::low_loss_floor(const LossEvent &loss) const {
     if (!low_loss(loss) || rate_.empty())
         return 0;
-    return bridged(static_cast<double>(rate_.best()), loss.min_rtt);
+    return growth_share_ * bridged(static_cast<double>(rate_.best()), loss.min_rtt);
 }
 
 // What the link delivers in an unqueued round trip, the wait for the ACK included

@@ -52,6 +52,7 @@ class Cubic final : public Controller {
     void watch_train(const AckEvent &ack);
     void grow_cubic(const AckEvent &ack);
     double curve(double t) const;
+    double scaled_c() const;
     void begin_epoch(Time now);
     bool in_recovery(Time sent) const { return recovering_ && sent <= recovery_start_; }
     void cut(Time now, double floor, double beta);

@@ -2,8 +2,9 @@
 // What several links carry together, and how long their loss is felt: a table of targets and
 // results, from the simulator's world, so that it is the same on every machine.
 //
-//     links_table [--seeds N] [--only TEXT] [--list] [--links]
+//     links_table [--seeds N] [--only TEXT] [--list] [--links] [--bbr]
 //
+// --bbr: BBRv3 in place of CUBIC, with the targets for it; what is not stated for it has CUBIC's.
 // A link is written Mbit/s / RTT ms, its queue in multiples of rate x RTT. Shares are of the sum of
 // the rates, less what a full packet spends on headers: unique bytes that the application got over
 // (sum of rates x 1419 / 1452). The links are validated and cold when a transfer begins. Of several
@@ -62,6 +63,13 @@ FlowPlan endless() {
 }
 
 bool tell_links = false; // how each fared, after each run
+auto controller = recovery::ControllerKind::kCubic;
+
+NodeSetup setup() {
+    NodeSetup s;
+    s.config.controller = controller;
+    return s;
+}
 
 // A world with two nodes and these links, all good; bulk from a to z.
 struct Bench {
@@ -70,7 +78,7 @@ struct Bench {
 
     Bench(uint64_t seed, const std::vector<Pair::Way> &ways)
         : world(mix(seed), Options{.check_invariants = false, .verbose = false}),
-          pair(world, ways) {
+          pair(world, ways, setup(), setup()) {
         pair.connect();
         world.run_for(seconds(2)); // cold
     }
@@ -444,6 +452,98 @@ void failover(Table &t) {
                "%", [&](uint64_t seed) { return sleeping(seed, ms); }});
 }
 
+// -- one bottleneck for several
+
+// Connections from a node each, whose links all go through one queue.
+struct Crowd {
+    World world;
+    std::vector<std::unique_ptr<Pair>> pairs;
+    std::vector<Flow *> flows;
+
+    // A connection for each entry, with a link for each round trip in ms.
+    Crowd(uint64_t seed, double mbit, double queue, const std::vector<std::vector<int64_t>> &rtts)
+        : world(mix(seed), Options{.check_invariants = false, .verbose = false}) {
+        const LinkPlan whole{mbit, 20};
+        const PipeModel line = way_of(whole, queue).forth;
+        const auto common = std::make_shared<Queue>(line.rate, line.queue);
+        for (const auto &links : rtts) {
+            std::vector<Pair::Way> ways;
+            for (const int64_t rtt : links)
+                ways.push_back(way_of({mbit, rtt}, queue));
+            pairs.push_back(std::make_unique<Pair>(world, ways, setup(), setup()));
+            for (Wire *wire : pairs.back()->wires)
+                wire->pipe(0).share(common);
+            pairs.back()->connect();
+        }
+        for (auto &p : pairs)
+            flows.push_back(&open_flow(world, *p->a, p->at_a, endless()));
+    }
+    ~Crowd() {
+        for (size_t i = 0; tell_links && i < pairs.size(); i++)
+            for (size_t k = 0; k < pairs[i]->wires.size(); k++) {
+                const node::LinkInfo l = pairs[i]->link_info(*pairs[i]->a, k);
+                std::printf("    %zu, link %zu: sent %" PRIu64 ", lost %" PRIu64 ", cwnd %" PRIu64
+                            ", rtt %" PRId64 " us\n",
+                            i, k, l.packets_sent, l.packets_lost, l.cwnd, l.srtt.us);
+            }
+    }
+    // What each got in that time.
+    std::vector<double> run(Duration from, Duration until) {
+        world.run_for(from);
+        std::vector<double> got;
+        for (Flow *f : flows)
+            got.push_back(-static_cast<double>(f->accepter().received));
+        world.run_for(until - from);
+        for (size_t i = 0; i < flows.size(); i++)
+            got[i] += static_cast<double>(flows[i]->accepter().received);
+        return got;
+    }
+};
+
+double first_of_all(const std::vector<double> &got) {
+    double sum = 0;
+    for (const double g : got)
+        sum += g;
+    return 100 * got[0] / sum;
+}
+
+double jain(const std::vector<double> &got) {
+    double sum = 0, squares = 0;
+    for (const double g : got) {
+        sum += g;
+        squares += g * g;
+    }
+    return sum * sum / (static_cast<double>(got.size()) * squares);
+}
+
+void sharing(Table &t) {
+    for (const int queue : {1, 2}) {
+        const std::string of = ", queue " + std::to_string(queue) + " BDP, 20 to 60 s";
+        t.run({"two links 20 + one foreign 20 in 20" + of, Sense::kAtMost, 55, "%",
+               [&](uint64_t seed) {
+                   Crowd c(seed, 20, queue, {{20, 20}, {20}});
+                   return first_of_all(c.run(seconds(20), seconds(60)));
+               }});
+        t.run({"two links 20, 30 + one foreign 20 in 50" + of, Sense::kAtMost, 55, "%",
+               [&](uint64_t seed) {
+                   Crowd c(seed, 50, queue, {{20, 30}, {20}});
+                   return first_of_all(c.run(seconds(20), seconds(60)));
+               }});
+        t.run({"four equal ones in 50, Jain" + of, Sense::kAtLeast, 0.95, "", [&](uint64_t seed) {
+                   Crowd c(seed, 50, queue, {{20}, {20}, {20}, {20}});
+                   return jain(c.run(seconds(20), seconds(60)));
+               }});
+        t.run({"two equal pairs in 50, Jain" + of, Sense::kAtLeast, 0.95, "", [&](uint64_t seed) {
+                   Crowd c(seed, 50, queue, {{20, 20}, {20, 20}});
+                   return jain(c.run(seconds(20), seconds(60)));
+               }});
+        t.run({"two links 20, 30 alone in 50" + of, Sense::kAtLeast, 97, "%", [&](uint64_t seed) {
+                   Crowd c(seed, 50, queue, {{20, 30}});
+                   return 100 * c.run(seconds(20), seconds(60))[0] / (40 * capacity({{50, 20}}));
+               }});
+    }
+}
+
 int run(int argc, char **argv) {
     uint64_t seeds = 1;
     std::string only;
@@ -458,12 +558,15 @@ int run(int argc, char **argv) {
             list = true;
         else if (std::strcmp(argv[i], "--links") == 0)
             tell_links = true;
+        else if (std::strcmp(argv[i], "--bbr") == 0)
+            controller = recovery::ControllerKind::kBbr;
     }
     Table t(seeds, only, list);
     aggregation(t);
     transfers(t);
     rate_step(t);
     failover(t);
+    sharing(t);
     return list ? 0 : t.end();
 }
 

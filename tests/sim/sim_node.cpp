@@ -41,6 +41,8 @@ node::Config copy_of(const node::Config &c) {
     out.keepalive = c.keepalive;
     out.dormancy_timeout = c.dormancy_timeout;
     out.keys = c.keys;
+    out.controller = c.controller;
+    out.ecn = c.ecn;
     out.network_keys = std::move(keys);
     out.cid_sizes = c.cid_sizes;
     return out;
