@@ -99,6 +99,21 @@ static void start(struct child *child, char *const *arguments, int keep_fd) {
     _exit(127);
 }
 
+/* It says nothing any more: it has ended, or somebody has ended it. */
+static void check_end(const struct child *child, const char *name) {
+    siginfo_t info;
+    char text[64];
+    memset(&info, 0, sizeof info);
+    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOWAIT) != 0)
+        return;
+    if (info.si_code == CLD_EXITED)
+        snprintf(text, sizeof text, "the %s ended with status %d", name, info.si_status);
+    else
+        snprintf(text, sizeof text, "the %s was killed by signal %d", name, info.si_status);
+    if (info.si_code != CLD_EXITED || info.si_status != 0)
+        give_up(text);
+}
+
 /* Takes the reports that are there. 0 when the child has ended. */
 static int read_reports(struct child *child) {
     struct report report;
@@ -242,10 +257,10 @@ static void run(struct job *job) {
         struct pollfd fds[2] = {{job->sender.reports, POLLIN, 0},
                                 {job->receiver.reports, POLLIN, 0}};
         poll(fds, 2, REPORT_MS / 2);
-        if (fds[0].revents != 0)
-            read_reports(&job->sender);
-        if (fds[1].revents != 0)
-            read_reports(&job->receiver);
+        if (fds[0].revents != 0 && !read_reports(&job->sender))
+            check_end(&job->sender, "sender");
+        if (fds[1].revents != 0 && !read_reports(&job->receiver))
+            check_end(&job->receiver, "receiver");
         double now = now_s() - job->start;
         watch_progress(job, now);
         if (job->sender.report.kind == REPORT_DONE) {
@@ -337,10 +352,10 @@ static double positive(const char *text, double least) {
 }
 
 static void parse_options(struct job *job, int argc, char **argv) {
-    static const struct option kOptions[] = {
-        {"rate1", 1, NULL, 'r'},  {"rate2", 1, NULL, 'R'},  {"delay1", 1, NULL, 'd'},
-        {"delay2", 1, NULL, 'D'}, {"output", 1, NULL, 'o'}, {"help", 0, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option kOptions[] = {{"rate1", 1, NULL, 'r'},  {"rate2", 1, NULL, 'R'},
+                                             {"delay1", 1, NULL, 'd'}, {"delay2", 1, NULL, 'D'},
+                                             {"output", 1, NULL, 'o'}, {"help", 0, NULL, 'h'},
+                                             {NULL, 0, NULL, 0}};
     int c;
     while ((c = getopt_long(argc, argv, "ho:", kOptions, NULL)) != -1) {
         if (c == 'r' || c == 'R')
@@ -362,9 +377,8 @@ int main(int argc, char **argv) {
         return run_role(run_sender, argv + 2);
     if (argc > 2 && strcmp(argv[1], "receiver") == 0)
         return run_role(run_receiver, argv + 2);
-    static struct job job = {
-        .wire = {{25000000, 2000, QUEUE_MS * 1000, WIRE_MTU},
-                 {12500000, 6000, QUEUE_MS * 1000, WIRE_MTU}}};
+    static struct job job = {.wire = {{25000000, 2000, QUEUE_MS * 1000, WIRE_MTU},
+                                      {12500000, 6000, QUEUE_MS * 1000, WIRE_MTU}}};
     parse_options(&job, argc, argv);
     job.display.is_terminal = isatty(STDOUT_FILENO);
     open_files(&job);

@@ -97,7 +97,7 @@ typedef struct plait_endpoint_info {
     uint64_t rate;               /**< bytes a second that it carries at most; 0: unknown */
     uint32_t queued_bytes;       /**< handed over and not on the line yet, if that is known */
     uint32_t reserved;           /**< 0 */
-    uint64_t datagrams_sent;     /**< taken by the transport */
+    uint64_t datagrams_sent;     /**< handed to the transport, also those that it refused */
     uint64_t bytes_sent;         /**< in them */
     uint64_t datagrams_received; /**< from the transport */
     uint64_t bytes_received;     /**< in them */

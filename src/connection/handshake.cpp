@@ -357,8 +357,8 @@ Status Handshake::learn_peer(const wire::Parameters &said, const crypto::X25519P
     const auto converted = crypto::x25519_of(id, cache_);
     if (!converted.ok() || *converted != key)
         return PLAIT_E_AUTH;
-    if (id == identity_.id())
-        return PLAIT_E_AUTH;
+    if (key == identity_.x25519_public())
+        return PLAIT_E_AUTH; // ourselves, under either of the two ids that have this key
     result_.peer = id;
     result_.peer_x25519 = key;
     peer_known_ = true;

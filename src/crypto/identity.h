@@ -23,6 +23,7 @@
 #include "crypto/e.h"
 #include "crypto/x25519.h"
 
+#include <algorithm>
 #include <compare>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,12 @@ struct NodeId {
 
 inline constexpr size_t kNodeIdTextLen = 43;
 using Signature = std::array<uint8_t, 64>;
+
+// Whether both ids have the same X25519 key, which does not depend on the sign bit of a point.
+inline bool have_one_key(const NodeId &a, const NodeId &b) {
+    return std::equal(a.b.begin(), a.b.end() - 1, b.b.begin()) &&
+           ((a.b.back() ^ b.b.back()) & 0x7f) == 0;
+}
 
 // 43 characters of base64url without padding, and a NUL.
 std::array<char, kNodeIdTextLen + 1> to_text(const NodeId &id);

@@ -61,7 +61,7 @@ Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint,
         return Error{e.status()};
     if ((*e)->events.closed_raised)
         return Error{PLAIT_E_CLOSED};
-    if (peer && *peer == c.identity.id())
+    if (peer && crypto::have_one_key(*peer, c.identity.id()))
         return Error{PLAIT_E_INVALID};
     if (peer && c.is_banned(*peer, now))
         return Error{PLAIT_E_REFUSED};

@@ -10,15 +10,24 @@ static const uint32_t kCapabilities =
     PLAIT_CAP_PER_WORKER | PLAIT_CAP_GSO | PLAIT_CAP_GRO | PLAIT_CAP_ECN;
 
 static plait_status udp_addr_parse(void *self, const char *text, plait_addr *out) {
-    (void)self;
+    const udp_endpoint *e = self;
+    udp_sockaddr sa;
+    socklen_t len;
     uri_parts parts;
     if (!uri_split(text, "udp", &parts)) {
         parts.place.at = text;
         parts.place.len = strlen(text);
         parts.query.len = 0;
     }
-    return parts.query.len == 0 && udp_addr_from_text(parts.place, out) == NULL ? PLAIT_OK
-                                                                                : PLAIT_E_ADDRESS;
+    if (parts.query.len != 0 || udp_addr_from_text(parts.place, out) != NULL) {
+        return PLAIT_E_ADDRESS;
+    }
+    /* Something can be sent there from this socket. */
+    if (e != NULL && (!udp_addr_to_sockaddr(out, e->group ? 0 : e->family, &sa, &len) ||
+                      (sa.any.sa_family == AF_INET ? sa.v4.sin_port : sa.v6.sin6_port) == 0)) {
+        return PLAIT_E_ADDRESS;
+    }
+    return PLAIT_OK;
 }
 
 static plait_status udp_addr_format(void *self, const plait_addr *addr, char *buf, size_t cap) {
