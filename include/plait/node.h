@@ -35,10 +35,28 @@
  *                       1 and 2), or in a callback (3 and 5)
  *    [callback-ok]      also inside an event callback
  *    [not-in-callback]  not inside one: PLAIT_E_IN_CALLBACK
- *  There is one lock per node, held for a call's duration and for a turn of the loop, never while
- *  a callback runs or the loop sleeps. Callbacks never run at the same time as each other. A
- *  callback may call everything that is tagged [callback-ok]; what it causes is sent when it
- *  returns, so that an answer and the acknowledgement of the question share a packet.
+ *  There is one lock per node (but see WORKERS), held for a call's duration and for a turn of the
+ *  loop, never while a callback runs or the loop sleeps. Callbacks never run at the same time as
+ *  each other. A callback may call everything that is tagged [callback-ok]; what it causes is sent
+ *  when it returns, so that an answer and the acknowledgement of the question share a packet.
+ *
+ *  WORKERS.  By default all of a node's work is done in one loop, by one core. A node with several
+ *  workers (plait_node_config.workers) has as many loops, each with a lock and a thread of its own.
+ *  A connection is one worker's for life, with its channels and links; calls with its handle take
+ *  that worker's lock alone. What is different then:
+ *    - plait_node_start runs the loops, mode 3 or 4. Modes 1, 2 and 5 and plait_accept_wait give
+ *      PLAIT_E_UNSUPPORTED, the other calls that wait do so until it is started.
+ *    - Callbacks of one connection never run at the same time as each other; those of different
+ *      connections may. So may calls of log and trace functions.
+ *    - UDP endpoints are one socket a worker, on the same port; the kernel gives each datagram to
+ *      the worker whose connection it is for. udp:// with a star gives PLAIT_E_UNSUPPORTED.
+ *    - Endpoints of other transports, and those of the application, are the first worker's, and
+ *      so are connections that begin there; a connection of another worker cannot have a link over
+ *      them (plait_connection_add_link gives PLAIT_E_UNSUPPORTED).
+ *    - Connections by plait_connect go to one worker after the other, but all with the same peer to
+ *      the same. Those of others are spread by chance.
+ *    - max_connections and memory_budget are divided evenly. Bans hold for all workers, rates at
+ *      which strangers are answered for each.
  *
  *  plait_node_free ends everything: using a node, or a handle of it, afterwards or at the same
  *  time in another thread is the one mistake that this library cannot turn into an error code.
@@ -99,7 +117,8 @@ typedef struct plait_node_config {
     uint32_t ecn;                 /**< PLAIT_ECN_* of all connections */
     uint32_t max_packets;         /**< packets that may be in flight on a link, up to 2^24; default
                                        2^18. Each takes 32 bytes while it is */
-    uint32_t reserved2;           /**< 0 */
+    uint32_t workers;             /**< loops with a lock and, started, a thread each: see WORKERS;
+                                       0 and 1 are one, at most 64 */
 } plait_node_config;
 
 #define PLAIT_NODE_CONFIG_INIT                                                                     \

@@ -11,13 +11,28 @@ using namespace plait::capi;
 
 namespace {
 
+// With several workers the calling thread cannot be the loop of all.
+Status refuse_loop(const char *function, const plait_node &node, runtime::Worker &worker) {
+    if (!node.crew)
+        return PLAIT_OK;
+    if (node.is_in_callback())
+        return fail(PLAIT_E_IN_CALLBACK, "%s: not inside a callback", function);
+    if (!worker.is_started())
+        return fail(PLAIT_E_UNSUPPORTED, "%s: a node with several workers runs by plait_node_start",
+                    function);
+    return PLAIT_OK;
+}
+
 // f(Worker &): PLAIT_E_AGAIN as long as it has to wait.
 template <class F>
-Status wait_for(const char *function, plait_node *node, int timeout_ms, F &&f) noexcept {
+Status wait_for(const char *function, plait_node *node, uint64_t handle, int timeout_ms,
+                F &&f) noexcept {
     return guard(function, [&]() -> plait_status {
         if (node == nullptr)
             return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
-        runtime::Worker &worker = *node->worker;
+        runtime::Worker &worker = node->of(handle);
+        if (const Status status = refuse_loop(function, *node, worker); status != PLAIT_OK)
+            return status;
         return worker.block([&]() -> Status { return f(worker); }, timeout_ms);
     });
 }
@@ -27,15 +42,13 @@ Status is_connected(runtime::Worker &worker, plait_connection connection) {
     if (!info)
         return info.status();
     switch (info->state) {
-    case node::ConnectionState::kConnecting:
-        return PLAIT_E_AGAIN;
+    case node::ConnectionState::kConnecting: return PLAIT_E_AGAIN;
     case node::ConnectionState::kRequested: // only if its id was not asked for
         return worker.node().accept(connection, runtime::monotonic_now()) == PLAIT_OK
                    ? PLAIT_E_AGAIN
                    : PLAIT_E_STATE;
     case node::ConnectionState::kConnected:
-    case node::ConnectionState::kDormant:
-        return PLAIT_OK;
+    case node::ConnectionState::kDormant: return PLAIT_OK;
     case node::ConnectionState::kClosing:
     case node::ConnectionState::kClosed:
         return info->status != PLAIT_OK ? info->status : PLAIT_E_CLOSED;
@@ -58,19 +71,21 @@ plait_status plait_connect_wait(plait_node *node, const char *id, const char *ad
                                 plait_connection *out) {
     const char *const function = __func__;
     plait_connection connection = PLAIT_NONE;
-    plait_status status = with_node(function, node, [&](Call &call) -> plait_status {
+    plait_status status = guard(function, [&]() -> plait_status {
+        if (node == nullptr)
+            return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
         if (out == nullptr)
             return null_argument(function, "out");
-        if (call.worker().in_callback())
+        if (node->is_in_callback())
             return fail(PLAIT_E_IN_CALLBACK, "%s: not inside a callback", function);
         if (id == nullptr && (config == nullptr || config->accept_any_id == 0))
             return fail(PLAIT_E_INVALID, "%s: without an id config->accept_any_id has to be 1",
                         function);
-        return connect(call, function, id, address, config, &connection);
+        return connect(*node, function, id, address, config, &connection);
     });
     if (status != PLAIT_OK)
         return status;
-    status = wait_for(function, node, timeout_ms, [&](runtime::Worker &worker) {
+    status = wait_for(function, node, connection, timeout_ms, [&](runtime::Worker &worker) {
         const Status now = is_connected(worker, connection);
         if (now == PLAIT_OK)
             worker.forget_event(PLAIT_EVENT_CONNECTED, connection);
@@ -87,7 +102,7 @@ plait_status plait_connect_wait(plait_node *node, const char *id, const char *ad
         fail(status, "%s: no answer in %d ms", address != nullptr ? address : "connecting",
              timeout_ms);
     // Nothing is left behind; the text stays that of the failure.
-    Call call(*node->worker);
+    Call call(node->of(connection));
     call.node().close(connection, 0, "", call.now());
     return status;
 }
@@ -96,9 +111,14 @@ plait_status plait_accept_wait(plait_node *node, int timeout_ms, plait_connectio
     const char *const function = __func__;
     if (out == nullptr)
         return guard(function, [&]() -> plait_status { return null_argument(function, "out"); });
-    return wait_for(function, node, timeout_ms, [&](runtime::Worker &worker) -> Status {
+    return wait_for(function, node, PLAIT_NONE, timeout_ms, [&](runtime::Worker &worker) -> Status {
         if (const Status status = refuse_callbacks(function, worker); status != PLAIT_OK)
             return status;
+        if (node->crew)
+            return fail(PLAIT_E_UNSUPPORTED,
+                        "%s: with several workers plait_node_wait tells who "
+                        "has come",
+                        function);
         const Time now = runtime::monotonic_now();
         plait_event event;
         while (worker.take_event(
@@ -125,7 +145,7 @@ plait_status plait_channel_accept_wait(plait_node *node, plait_connection connec
         return guard(function, [&]() -> plait_status { return null_argument(function, "out"); });
     plait_channel channel = PLAIT_NONE;
     const Status status =
-        wait_for(function, node, timeout_ms, [&](runtime::Worker &worker) -> Status {
+        wait_for(function, node, connection, timeout_ms, [&](runtime::Worker &worker) -> Status {
             if (const Status refused = refuse_callbacks(function, worker); refused != PLAIT_OK)
                 return refused;
             plait_event event;
@@ -144,7 +164,7 @@ plait_status plait_channel_accept_wait(plait_node *node, plait_connection connec
     if (status != PLAIT_OK)
         return status;
     *out = channel;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         return accept_channel(call, function, channel, config);
     });
 }
@@ -155,7 +175,7 @@ plait_status plait_channel_write_all(plait_node *node, plait_channel channel, co
     if (data == nullptr && len != 0)
         return guard(function, [&]() -> plait_status { return null_argument(function, "data"); });
     Bytes left{static_cast<const uint8_t *>(data), len};
-    return wait_for(function, node, timeout_ms, [&](runtime::Worker &worker) -> Status {
+    return wait_for(function, node, channel, timeout_ms, [&](runtime::Worker &worker) -> Status {
         for (;;) {
             const auto taken = worker.node().send(channel, {&left, 1}, runtime::monotonic_now());
             if (!taken)
@@ -174,7 +194,7 @@ plait_status plait_channel_read_wait(plait_node *node, plait_channel channel, vo
         return guard(function, [&]() -> plait_status {
             return null_argument(function, buf == nullptr ? "buf" : "got");
         });
-    return wait_for(function, node, timeout_ms, [&](runtime::Worker &worker) -> Status {
+    return wait_for(function, node, channel, timeout_ms, [&](runtime::Worker &worker) -> Status {
         if (cap == 0)
             return fail(PLAIT_E_INVALID, "%s: there is no room to read into", function);
         channel::ReadInfo info;
@@ -191,7 +211,7 @@ plait_status plait_channel_read_wait(plait_node *node, plait_channel channel, vo
 plait_status plait_channel_finish_wait(plait_node *node, plait_channel channel, int timeout_ms) {
     const char *const function = __func__;
     bool finished = false;
-    return wait_for(function, node, timeout_ms, [&](runtime::Worker &worker) -> Status {
+    return wait_for(function, node, channel, timeout_ms, [&](runtime::Worker &worker) -> Status {
         if (!finished) {
             const Status status = worker.node().finish(channel, runtime::monotonic_now());
             if (status != PLAIT_OK && status != PLAIT_E_STATE)
@@ -221,7 +241,7 @@ plait_status plait_channel_close_wait(plait_node *node, plait_channel channel, i
         timeout_ms < 0 ? channel::kWaitMax : std::min(base::millis(timeout_ms), channel::kWaitMax);
     bool begun = false;
     // The linger is what ends the waiting: CHANNEL_CLOSED comes then at the latest.
-    return wait_for(function, node, -1, [&](runtime::Worker &worker) -> Status {
+    return wait_for(function, node, channel, -1, [&](runtime::Worker &worker) -> Status {
         if (const Status refused = refuse_callbacks(function, worker); refused != PLAIT_OK)
             return refused;
         node::Node &engine = worker.node();

@@ -19,7 +19,20 @@ struct plait_identity {
 };
 
 struct plait_node {
-    std::unique_ptr<plait::runtime::Worker> worker;
+    // nullptr: there is one worker, which knows of no others.
+    std::unique_ptr<plait::runtime::Crew> crew;
+    std::vector<std::unique_ptr<plait::runtime::Worker>> workers;
+    std::mutex opening; // endpoints of several workers are opened by one thread at a time
+
+    ~plait_node();
+    plait::runtime::Worker &first() const { return *workers.front(); }
+    // Whose this handle is. The first worker's are those of endpoints; it also says what is wrong
+    // with a handle that is nobody's.
+    plait::runtime::Worker &of(uint64_t handle) const {
+        const size_t worker = plait::node::Handle::from(handle).worker;
+        return *workers[worker < workers.size() ? worker : 0];
+    }
+    bool is_in_callback() const;
 };
 
 namespace plait::capi {
@@ -49,22 +62,38 @@ template <class F> plait_status guard(const char *function, F &&f) noexcept {
     return status;
 }
 
-// The same with the node's lock: f(Call &).
+// The same with the lock of the worker whose `handle` is: f(Call &).
 template <class F>
-plait_status with_node(const char *function, plait_node *node, F &&f,
-                       CallKind kind = CallKind::kMutates) noexcept {
+plait_status with_owner(const char *function, plait_node *node, uint64_t handle, F &&f,
+                        CallKind kind = CallKind::kMutates) noexcept {
     return guard(function, [&]() -> plait_status {
         if (node == nullptr)
             return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
-        Call call(*node->worker, kind);
+        Call call(node->of(handle), kind);
         return f(call);
     });
 }
 
 // For calls that only read: what they owe the peer may go with what the application sends next.
 template <class F>
-plait_status reading_node(const char *function, plait_node *node, F &&f) noexcept {
-    return with_node(function, node, std::forward<F>(f), CallKind::kReads);
+plait_status reading_owner(const char *function, plait_node *node, uint64_t handle,
+                           F &&f) noexcept {
+    return with_owner(function, node, handle, std::forward<F>(f), CallKind::kReads);
+}
+
+// For what concerns the node as a whole: f(Call &) with one worker after the other, until one
+// fails.
+template <class F> plait_status with_all(const char *function, plait_node *node, F &&f) noexcept {
+    return guard(function, [&]() -> plait_status {
+        if (node == nullptr)
+            return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
+        for (const auto &worker : node->workers) {
+            Call call(*worker);
+            if (const Status status = f(call); status != PLAIT_OK)
+                return status;
+        }
+        return PLAIT_OK;
+    });
 }
 
 Status null_argument(const char *function, const char *name) noexcept;
@@ -110,19 +139,25 @@ template <class T> void write_struct(const T &from, T *to) {
     std::memcpy(bytes, &size, sizeof size);
 }
 
-// A getter: fill(Call &, T &) makes the values that `out` is given as much of as it has room for.
-template <class T, class F>
-plait_status get_struct(const char *function, plait_node *node, T *out, F &&fill) noexcept {
-    return with_node(function, node, [&](Call &call) -> plait_status {
-        if (out == nullptr)
-            return null_argument(function, "out");
-        if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
-            return status;
-        T values{};
-        const Status status = fill(call, values);
-        if (status == PLAIT_OK)
-            write_struct(values, out);
+// A getter: fill(T &) makes the values that `out` is given as much of as it has room for.
+template <class T, class F> Status fill_struct(const char *function, T *out, F &&fill) {
+    if (out == nullptr)
+        return null_argument(function, "out");
+    if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
         return status;
+    T values{};
+    const Status status = fill(values);
+    if (status == PLAIT_OK)
+        write_struct(values, out);
+    return status;
+}
+
+// The same of the worker whose `handle` is: fill(Call &, T &).
+template <class T, class F>
+plait_status get_struct(const char *function, plait_node *node, uint64_t handle, T *out,
+                        F &&fill) noexcept {
+    return with_owner(function, node, handle, [&](Call &call) -> plait_status {
+        return fill_struct(function, out, [&](T &values) { return fill(call, values); });
     });
 }
 

@@ -207,7 +207,7 @@ plait_status plait_channel_config_init(plait_channel_config *config, size_t size
 plait_status plait_channel_open(plait_node *node, plait_connection connection, const char *label,
                                 const plait_channel_config *config, plait_channel *out) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         if (out == nullptr)
             return null_argument(function, "out");
         plait_channel_config wanted = PLAIT_CHANNEL_STREAM;
@@ -232,7 +232,7 @@ plait_status plait_channel_open(plait_node *node, plait_connection connection, c
 plait_status plait_channel_accept(plait_node *node, plait_channel channel,
                                   const plait_channel_config *config) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         return accept_channel(call, function, channel, config);
     });
 }
@@ -245,7 +245,7 @@ plait_status plait_channel_answer_init(plait_channel_answer *answer, size_t size
 plait_status plait_node_answer_channels(plait_node *node, const char *label,
                                         const plait_channel_answer *answer) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_all(function, node, [&](Call &call) -> plait_status {
         plait_channel_answer wanted = PLAIT_CHANNEL_ANSWER_INIT;
         connection::ChannelAnswer to;
         if (const Status status = read_struct(function, answer, wanted); status != PLAIT_OK)
@@ -263,7 +263,7 @@ plait_status plait_node_answer_channels(plait_node *node, const char *label,
 
 plait_status plait_channel_refuse(plait_node *node, plait_channel channel, uint64_t code) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (code > kChannelCodeMax)
             return too_large_code(function, code, kChannelCodeMax);
         const Status status = call.node().refuse_channel(channel, code, call.now());
@@ -274,14 +274,14 @@ plait_status plait_channel_refuse(plait_node *node, plait_channel channel, uint6
 }
 
 plait_status plait_channel_finish(plait_node *node, plait_channel channel) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_owner(__func__, node, channel, [&](Call &call) -> plait_status {
         return call.node().finish(channel, call.now());
     });
 }
 
 plait_status plait_channel_reset(plait_node *node, plait_channel channel, uint64_t code) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (code > kChannelCodeMax)
             return too_large_code(function, code, kChannelCodeMax);
         return call.node().reset_channel(channel, code, call.now());
@@ -290,7 +290,7 @@ plait_status plait_channel_reset(plait_node *node, plait_channel channel, uint64
 
 plait_status plait_channel_stop(plait_node *node, plait_channel channel, uint64_t code) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (code > kChannelCodeMax)
             return too_large_code(function, code, kChannelCodeMax);
         return call.node().stop_channel(channel, code, call.now());
@@ -298,7 +298,7 @@ plait_status plait_channel_stop(plait_node *node, plait_channel channel, uint64_
 }
 
 plait_status plait_channel_close(plait_node *node, plait_channel channel) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_owner(__func__, node, channel, [&](Call &call) -> plait_status {
         return call.node().close_channel(channel, call.now());
     });
 }
@@ -306,7 +306,7 @@ plait_status plait_channel_close(plait_node *node, plait_channel channel) {
 plait_status plait_channel_close_linger(plait_node *node, plait_channel channel, uint64_t linger_us,
                                         uint64_t code) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (code > kChannelCodeMax)
             return too_large_code(function, code, kChannelCodeMax);
         const uint64_t most = static_cast<uint64_t>(channel::kWaitMax.us);
@@ -320,12 +320,12 @@ plait_status plait_channel_close_linger(plait_node *node, plait_channel channel,
 }
 
 plait_status plait_channel_ack_now(plait_node *node, plait_channel channel) {
-    return with_node(__func__, node,
-                     [&](Call &call) -> plait_status { return call.node().ack_now(channel); });
+    return with_owner(__func__, node, channel,
+                      [&](Call &call) -> plait_status { return call.node().ack_now(channel); });
 }
 
 plait_status plait_channel_set_low_water(plait_node *node, plait_channel channel, uint32_t bytes) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_owner(__func__, node, channel, [&](Call &call) -> plait_status {
         return call.node().set_low_water(channel, bytes);
     });
 }
@@ -333,7 +333,7 @@ plait_status plait_channel_set_low_water(plait_node *node, plait_channel channel
 plait_status plait_channel_label(plait_node *node, plait_channel channel, char *buf, size_t cap,
                                  size_t *len) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         const auto info = call.node().channel_info(channel);
         return info ? put_text(function, info->label, buf, cap, len) : info.status();
     });
@@ -347,18 +347,18 @@ plait_status plait_channel_get_config(plait_node *node, plait_channel channel,
             config = to_c(*info);
         return info.status();
     };
-    return get_struct(__func__, node, out, fill);
+    return get_struct(__func__, node, channel, out, fill);
 }
 
 plait_status plait_channel_set_token(plait_node *node, plait_channel channel, uint64_t token) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_owner(__func__, node, channel, [&](Call &call) -> plait_status {
         return call.node().set_channel_token(channel, token);
     });
 }
 
 plait_status plait_channel_get_stats(plait_node *node, plait_channel channel,
                                      plait_channel_stats *out) {
-    return get_struct(__func__, node, out, [&](Call &call, plait_channel_stats &stats) -> Status {
+    const auto fill = [&](Call &call, plait_channel_stats &stats) -> Status {
         const auto info = call.node().channel_info(channel);
         if (!info)
             return info.status();
@@ -398,5 +398,6 @@ plait_status plait_channel_get_stats(plait_node *node, plait_channel channel,
         stats.bytes_recovered = from.bytes_recovered;
         stats.messages_recovered = from.messages_recovered;
         return PLAIT_OK;
-    });
+    };
+    return get_struct(__func__, node, channel, out, fill);
 }

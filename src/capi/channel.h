@@ -12,7 +12,7 @@ Status read_channel_config(const char *function, const plait_channel_config &fro
 Status accept_channel(Call &call, const char *function, plait_channel channel,
                       const plait_channel_config *config);
 // plait_connect without its NULL checks.
-Status connect(Call &call, const char *function, const char *id, const char *address,
+Status connect(plait_node &node, const char *function, const char *id, const char *address,
                const plait_connect_config *config, plait_connection *out);
 
 } // namespace plait::capi

@@ -55,7 +55,7 @@ Bytes bytes_of(const void *data, size_t len) {
 plait_status plait_channel_send(plait_node *node, plait_channel channel, const void *data,
                                 size_t len, size_t *taken) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (data == nullptr && len != 0)
             return null_argument(function, "data");
         const Bytes part = bytes_of(data, len);
@@ -66,7 +66,7 @@ plait_status plait_channel_send(plait_node *node, plait_channel channel, const v
 plait_status plait_channel_send_gather(plait_node *node, plait_channel channel,
                                        const plait_slice *slices, size_t count, size_t *taken) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (slices == nullptr && count != 0)
             return null_argument(function, "slices");
         if (count > kPiecesMax)
@@ -88,7 +88,7 @@ plait_status plait_channel_send_gather(plait_node *node, plait_channel channel,
 plait_status plait_channel_reserve(plait_node *node, plait_channel channel, size_t min,
                                    void **space, size_t *room) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (space == nullptr || room == nullptr)
             return null_argument(function, space == nullptr ? "space" : "room");
         if (min == 0)
@@ -103,7 +103,7 @@ plait_status plait_channel_reserve(plait_node *node, plait_channel channel, size
 }
 
 plait_status plait_channel_commit(plait_node *node, plait_channel channel, size_t len) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_owner(__func__, node, channel, [&](Call &call) -> plait_status {
         const auto info = call.node().channel_info(channel);
         if (!info || !info->closed)
             return info ? call.node().commit(channel, len, call.now()) : info.status();
@@ -116,7 +116,7 @@ plait_status plait_channel_commit(plait_node *node, plait_channel channel, size_
 plait_status plait_channel_send_owned(plait_node *node, plait_channel channel, const void *data,
                                       size_t len, plait_release_fn *release, void *user) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (data == nullptr || release == nullptr)
             return null_argument(function, data == nullptr ? "data" : "release");
         if (len == 0)
@@ -128,7 +128,7 @@ plait_status plait_channel_send_owned(plait_node *node, plait_channel channel, c
 plait_status plait_channel_read(plait_node *node, plait_channel channel, void *buf, size_t cap,
                                 size_t *got) {
     const char *const function = __func__;
-    return reading_node(function, node, [&](Call &call) -> plait_status {
+    return reading_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (buf == nullptr || got == nullptr)
             return null_argument(function, buf == nullptr ? "buf" : "got");
         if (cap == 0)
@@ -141,7 +141,7 @@ plait_status plait_channel_read(plait_node *node, plait_channel channel, void *b
 plait_status plait_channel_read_info(plait_node *node, plait_channel channel, void *buf, size_t cap,
                                      size_t *got, plait_read_info *out) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (out == nullptr || (buf != nullptr && got == nullptr) || (buf == nullptr && cap != 0))
             return null_argument(function, out == nullptr ? "out" : buf ? "got" : "buf");
         if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
@@ -172,7 +172,7 @@ plait_status plait_channel_read_info(plait_node *node, plait_channel channel, vo
 plait_status plait_channel_take_reports(plait_node *node, plait_channel channel,
                                         plait_channel_report *out, size_t cap, size_t *got) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (out == nullptr || got == nullptr)
             return null_argument(function, out == nullptr ? "out" : "got");
         std::array<channel::Report, channel::kReportsMax> reports;
@@ -192,7 +192,7 @@ plait_status plait_channel_take_reports(plait_node *node, plait_channel channel,
 plait_status plait_channel_peek(plait_node *node, plait_channel channel, plait_slice *slices,
                                 size_t cap, size_t *count) {
     const char *const function = __func__;
-    return reading_node(function, node, [&](Call &call) -> plait_status {
+    return reading_owner(function, node, channel, [&](Call &call) -> plait_status {
         if (slices == nullptr || count == nullptr)
             return null_argument(function, slices == nullptr ? "slices" : "count");
         if (!call.worker().may_peek())
@@ -216,7 +216,7 @@ plait_status plait_channel_peek(plait_node *node, plait_channel channel, plait_s
 }
 
 plait_status plait_channel_consume(plait_node *node, plait_channel channel, size_t len) {
-    return reading_node(__func__, node, [&](Call &call) -> plait_status {
+    return reading_owner(__func__, node, channel, [&](Call &call) -> plait_status {
         return call.node().consume(channel, len, call.now());
     });
 }

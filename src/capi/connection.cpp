@@ -53,11 +53,11 @@ Status read_connect_config(const plait_connect_config &from, node::ConnectConfig
 }
 
 // nullptr text: no id.
-Status read_id(Call &call, const char *text, crypto::NodeId &out) {
+Status read_id(const plait_node &node, const char *text, crypto::NodeId &out) {
     const auto id = crypto::node_id_from_text(text);
     if (!id)
         return fail(id.status(), "\"%.60s\" is not a node id (43 characters of base64url)", text);
-    if (*id == call.node().id())
+    if (*id == node.first().node().id())
         return fail(PLAIT_E_NODE_ID, "%s is this node's own id", text);
     out = *id;
     return PLAIT_OK;
@@ -77,6 +77,34 @@ Result<runtime::Target> read_target(Call &call, const char *address, plait_endpo
     return target;
 }
 
+// Which worker dials: the one that has to do with this peer already, else one after the other; the
+// first where no other has the endpoint.
+Result<runtime::Worker *> dialer(const plait_node &node, const crypto::NodeId *peer,
+                                 const char *address, plait_endpoint endpoint) {
+    if (!node.crew)
+        return &node.first();
+    Call call(node.first(), CallKind::kReads);
+    const auto target = read_target(call, address, endpoint);
+    if (!target)
+        return Error{target.status()};
+    if (!call.endpoints().is_shared(target->endpoint))
+        return &node.first();
+    const auto owner = peer ? node.crew->owner(node::peer_key(*peer)) : std::nullopt;
+    return node.workers[owner ? *owner : node.crew->next_worker()].get();
+}
+
+// What is wrong if a connection's worker does not have an endpoint that is there.
+Status refuse_foreign(const plait_node &node, const char *address, plait_endpoint endpoint,
+                      Status found) {
+    Call call(node.first(), CallKind::kReads);
+    if (const auto target = read_target(call, address, endpoint); !target)
+        return target.status();
+    return found != PLAIT_E_NO_LINK && found != PLAIT_E_HANDLE
+               ? found
+               : fail(PLAIT_E_UNSUPPORTED, "of several workers the first alone has this endpoint, "
+                                           "and the connection is another's");
+}
+
 } // namespace
 
 plait_status plait_connect_config_init(plait_connect_config *config, size_t size) {
@@ -85,7 +113,7 @@ plait_status plait_connect_config_init(plait_connect_config *config, size_t size
 
 namespace plait::capi {
 
-Status connect(Call &call, const char *function, const char *id, const char *address,
+Status connect(plait_node &node, const char *function, const char *id, const char *address,
                const plait_connect_config *config, plait_connection *out) {
     plait_connect_config wanted = PLAIT_CONNECT_CONFIG_INIT;
     node::ConnectConfig connect_config;
@@ -95,18 +123,26 @@ Status connect(Call &call, const char *function, const char *id, const char *add
         return status;
     crypto::NodeId peer;
     if (id != nullptr)
-        if (const Status status = read_id(call, id, peer); status != PLAIT_OK)
+        if (const Status status = read_id(node, id, peer); status != PLAIT_OK)
             return status;
-    const auto target = read_target(call, address, wanted.endpoint);
-    if (!target)
-        return target.status();
-    const auto connection = call.node().connect(id != nullptr ? &peer : nullptr, target->endpoint,
-                                                target->addr, connect_config, call.now());
-    if (!connection)
-        return connection.status();
-    call.worker().note_connection(*connection);
-    *out = *connection;
-    return PLAIT_OK;
+    const crypto::NodeId *const known = id != nullptr ? &peer : nullptr;
+    for (;;) { // as often as another worker was quicker
+        const auto worker = dialer(node, known, address, wanted.endpoint);
+        if (!worker)
+            return worker.status();
+        Call call(**worker);
+        const auto target = read_target(call, address, wanted.endpoint);
+        if (!target)
+            return target.status();
+        const auto connection =
+            call.node().connect(known, target->endpoint, target->addr, connect_config, call.now());
+        if (connection) {
+            call.worker().note_connection(*connection);
+            *out = *connection;
+        }
+        if (connection.status() != PLAIT_E_AGAIN)
+            return connection.status();
+    }
 }
 
 } // namespace plait::capi
@@ -114,20 +150,24 @@ Status connect(Call &call, const char *function, const char *id, const char *add
 plait_status plait_connect(plait_node *node, const char *id, const char *address,
                            const plait_connect_config *config, plait_connection *out) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return guard(function, [&]() -> plait_status {
+        if (node == nullptr)
+            return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
         if (out == nullptr)
             return null_argument(function, "out");
-        return connect(call, function, id, address, config, out);
+        return connect(*node, function, id, address, config, out);
     });
 }
 
 plait_status plait_connection_add_link(plait_node *node, plait_connection connection,
                                        plait_endpoint endpoint, const char *address,
                                        plait_link *out) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    bool foreign = false;
+    const plait_status status = with_owner(__func__, node, connection, [&](Call &call) {
         if (const auto info = call.node().connection_info(connection); !info)
             return info.status();
         const auto target = read_target(call, address, endpoint);
+        foreign = !target && &call.worker() != &node->first();
         if (!target)
             return target.status();
         const auto link =
@@ -136,17 +176,20 @@ plait_status plait_connection_add_link(plait_node *node, plait_connection connec
             *out = *link;
         return link.status();
     });
+    if (!foreign)
+        return status;
+    return guard(__func__, [&] { return refuse_foreign(*node, address, endpoint, status); });
 }
 
 plait_status plait_connection_accept(plait_node *node, plait_connection connection) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_owner(__func__, node, connection, [&](Call &call) -> plait_status {
         return call.node().accept(connection, call.now());
     });
 }
 
 plait_status plait_connection_refuse(plait_node *node, plait_connection connection, uint64_t code) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         if (code > kCodeMax)
             return too_large_code(function, code, kCodeMax);
         const Status status = call.node().refuse(connection, code, call.now());
@@ -159,7 +202,7 @@ plait_status plait_connection_refuse(plait_node *node, plait_connection connecti
 plait_status plait_connection_close(plait_node *node, plait_connection connection, uint64_t code,
                                     const char *reason) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         if (code > kCodeMax)
             return too_large_code(function, code, kCodeMax);
         return call.node().close(connection, code, reason != nullptr ? reason : "", call.now());
@@ -168,7 +211,7 @@ plait_status plait_connection_close(plait_node *node, plait_connection connectio
 
 plait_status plait_connection_peer(plait_node *node, plait_connection connection, plait_id *out) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         if (out == nullptr)
             return null_argument(function, "out");
         const auto info = call.node().connection_info(connection);
@@ -184,7 +227,7 @@ plait_status plait_connection_peer(plait_node *node, plait_connection connection
 plait_status plait_connection_reason(plait_node *node, plait_connection connection, char *buf,
                                      size_t cap, size_t *len) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         const auto info = call.node().connection_info(connection);
         return info ? put_text(function, info->close_reason, buf, cap, len) : info.status();
     });
@@ -192,7 +235,7 @@ plait_status plait_connection_reason(plait_node *node, plait_connection connecti
 
 plait_status plait_connection_set_token(plait_node *node, plait_connection connection,
                                         uint64_t token) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_owner(__func__, node, connection, [&](Call &call) -> plait_status {
         return call.node().set_connection_token(connection, token);
     });
 }
@@ -200,7 +243,7 @@ plait_status plait_connection_set_token(plait_node *node, plait_connection conne
 plait_status plait_connection_links(plait_node *node, plait_connection connection,
                                     plait_link *links, size_t cap, size_t *count) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         if (count == nullptr || (links == nullptr && cap != 0))
             return null_argument(function, count == nullptr ? "count" : "links");
         return store(call.node().connection_links(connection, {links, cap}), count);
@@ -211,7 +254,7 @@ plait_status plait_connection_export_key(plait_node *node, plait_connection conn
                                          uint32_t channel_number, const char *label, uint8_t *out,
                                          size_t len) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         if (label == nullptr || out == nullptr)
             return null_argument(function, label == nullptr ? "label" : "out");
         if (len == 0 || len > crypto::kExpandMax)
@@ -223,7 +266,7 @@ plait_status plait_connection_export_key(plait_node *node, plait_connection conn
 
 plait_status plait_connection_get_stats(plait_node *node, plait_connection connection,
                                         plait_connection_stats *out) {
-    return get_struct(__func__, node, out,
+    return get_struct(__func__, node, connection, out,
                       [&](Call &call, plait_connection_stats &stats) -> Status {
                           const auto info = call.node().connection_info(connection);
                           if (!info)

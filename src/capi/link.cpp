@@ -67,7 +67,7 @@ plait_status plait_link_policy_init(plait_link_policy *policy, size_t size) {
 plait_status plait_connection_set_policy(plait_node *node, plait_connection connection,
                                          const plait_link_policy *policy) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
         node::PolicyConfig wanted;
         if (const Status status = read_policy(function, policy, wanted); status != PLAIT_OK)
             return status;
@@ -78,7 +78,7 @@ plait_status plait_connection_set_policy(plait_node *node, plait_connection conn
 plait_status plait_channel_set_policy(plait_node *node, plait_channel channel,
                                       const plait_link_policy *policy) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, channel, [&](Call &call) -> plait_status {
         node::PolicyConfig wanted;
         if (const Status status = read_policy(function, policy, wanted); status != PLAIT_OK)
             return status;
@@ -88,7 +88,7 @@ plait_status plait_channel_set_policy(plait_node *node, plait_channel channel,
 
 plait_status plait_link_take_change(plait_node *node, plait_link link, plait_link_change *out) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, link, [&](Call &call) -> plait_status {
         if (out == nullptr)
             return null_argument(function, "out");
         if (const Status status = check_out_size(function, out->struct_size); status != PLAIT_OK)
@@ -110,7 +110,7 @@ plait_status plait_link_take_change(plait_node *node, plait_link link, plait_lin
 
 plait_status plait_link_close(plait_node *node, plait_link link, uint64_t code) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, link, [&](Call &call) -> plait_status {
         if (code > kCodeMax)
             return too_large_code(function, code, kCodeMax);
         return call.node().close_link(link, code, call.now());
@@ -119,7 +119,7 @@ plait_status plait_link_close(plait_node *node, plait_link link, uint64_t code) 
 
 plait_status plait_link_set_congestion(plait_node *node, plait_link link, uint32_t congestion) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, link, [&](Call &call) -> plait_status {
         std::optional<recovery::ControllerKind> kind;
         if (const Status status = read_congestion(congestion, kind); status != PLAIT_OK)
             return status;
@@ -130,7 +130,7 @@ plait_status plait_link_set_congestion(plait_node *node, plait_link link, uint32
 plait_status plait_link_address(plait_node *node, plait_link link, char *buf, size_t cap,
                                 size_t *len) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, link, [&](Call &call) -> plait_status {
         const auto info = call.node().link_info(link);
         if (!info)
             return info.status();
@@ -142,14 +142,14 @@ plait_status plait_link_address(plait_node *node, plait_link link, char *buf, si
 plait_status plait_link_reason(plait_node *node, plait_link link, char *buf, size_t cap,
                                size_t *len) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_owner(function, node, link, [&](Call &call) -> plait_status {
         const auto info = call.node().link_info(link);
         return info ? put_text(function, info->reason, buf, cap, len) : info.status();
     });
 }
 
 plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_stats *out) {
-    return get_struct(__func__, node, out, [&](Call &call, plait_link_stats &stats) -> Status {
+    const auto fill = [&](Call &call, plait_link_stats &stats) -> Status {
         const auto info = call.node().link_info(link);
         if (!info)
             return info.status();
@@ -161,7 +161,7 @@ plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_
         stats.role = static_cast<uint32_t>(info->role);
         stats.reason = static_cast<uint32_t>(info->why);
         stats.shares_bottleneck = info->shares_bottleneck;
-        stats.endpoint = info->endpoint;
+        stats.endpoint = call.endpoints().public_handle(info->endpoint);
         stats.connection = info->connection;
         stats.rtt_us = us(info->srtt);
         stats.rtt_min_us = us(info->min_rtt);
@@ -183,5 +183,6 @@ plait_status plait_link_get_stats(plait_node *node, plait_link link, plait_link_
         stats.packets_marked = info->packets_marked;
         stats.congestion = public_congestion(info->controller);
         return PLAIT_OK;
-    });
+    };
+    return get_struct(__func__, node, link, out, fill);
 }

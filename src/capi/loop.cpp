@@ -8,13 +8,47 @@ using namespace plait::capi;
 
 namespace {
 
-// As guard(), for functions that take the lock themselves.
-template <class F> plait_status on_worker(const char *function, plait_node *node, F &&f) noexcept {
+// As guard(), for functions that take the lock themselves. f(Worker &) with one after the other,
+// until one fails.
+template <class F> plait_status on_all(const char *function, plait_node *node, F &&f) noexcept {
     return guard(function, [&]() -> plait_status {
         if (node == nullptr)
             return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
-        return f(*node->worker);
+        for (const auto &worker : node->workers)
+            if (const Status status = f(*worker); status != PLAIT_OK)
+                return status;
+        return PLAIT_OK;
     });
+}
+
+// The same for the loop modes that a single thread runs: of nodes with one worker.
+template <class F> plait_status on_worker(const char *function, plait_node *node, F &&f) noexcept {
+    return on_all(function, node, [&](runtime::Worker &worker) -> plait_status {
+        if (node->crew)
+            return fail(PLAIT_E_UNSUPPORTED,
+                        "%s: a node with several workers runs by plait_node_start", function);
+        return f(worker);
+    });
+}
+
+// Mode 4 with several workers: whoever has events first.
+Status wait_for_any(plait_node &node, std::span<plait_event> events, size_t &got, int timeout_ms) {
+    const Time end = timeout_ms < 0 ? kNever : runtime::monotonic_now() + base::millis(timeout_ms);
+    got = 0;
+    for (;;) {
+        const uint64_t seen = node.crew->news();
+        const size_t n = node.workers.size(), from = node.crew->next_worker();
+        for (size_t i = 0; i < n && got == 0; i++) {
+            runtime::Worker &worker = *node.workers[(from + i) % n];
+            if (!worker.is_started())
+                return fail(PLAIT_E_UNSUPPORTED,
+                            "a node with several workers runs by plait_node_start");
+            if (const Status status = worker.wait(events, got, 0); status != PLAIT_OK)
+                return status;
+        }
+        if (got != 0 || !node.crew->wait_news(seen, end))
+            return PLAIT_OK;
+    }
 }
 
 Status check_room(const char *function, const plait_event *events, size_t cap, const size_t *got) {
@@ -30,10 +64,13 @@ Status check_room(const char *function, const plait_event *events, size_t cap, c
 plait_status plait_node_wait(plait_node *node, plait_event *events, size_t cap, size_t *got,
                              int timeout_ms) {
     const char *const function = __func__;
-    return on_worker(function, node, [&](runtime::Worker &worker) -> plait_status {
+    return guard(function, [&]() -> plait_status {
+        if (node == nullptr)
+            return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
         if (const Status status = check_room(function, events, cap, got); status != PLAIT_OK)
             return status;
-        return worker.wait({events, cap}, *got, timeout_ms);
+        return node->crew ? wait_for_any(*node, {events, cap}, *got, timeout_ms)
+                          : node->first().wait({events, cap}, *got, timeout_ms);
     });
 }
 
@@ -55,12 +92,25 @@ plait_status plait_node_dispatch(plait_node *node, plait_event *events, size_t c
 }
 
 plait_status plait_node_start(plait_node *node, plait_event_fn *on_event, void *user) {
-    return on_worker(__func__, node,
-                     [&](runtime::Worker &worker) { return worker.start(on_event, user); });
+    size_t started = 0;
+    const plait_status status = on_all(__func__, node, [&](runtime::Worker &worker) {
+        const Status now = worker.start(on_event, user);
+        started += now == PLAIT_OK;
+        return now;
+    });
+    for (size_t i = 0; status != PLAIT_OK && i < started; i++)
+        node->workers[i]->stop();
+    return status;
 }
 
 plait_status plait_node_stop(plait_node *node) {
-    return on_worker(__func__, node, [](runtime::Worker &worker) { return worker.stop(); });
+    const char *const function = __func__;
+    return on_all(function, node, [&](runtime::Worker &worker) -> plait_status {
+        if (node->crew && node->is_in_callback())
+            return fail(PLAIT_E_IN_CALLBACK, "%s: a callback cannot wait for its own end",
+                        function);
+        return worker.stop();
+    });
 }
 
 plait_status plait_node_attach(plait_node *node, struct event_base *base) {
@@ -72,16 +122,18 @@ plait_status plait_node_attach(plait_node *node, struct event_base *base) {
 }
 
 plait_status plait_node_wake(plait_node *node) {
-    return on_worker(__func__, node, [](runtime::Worker &worker) -> plait_status {
+    return on_all(__func__, node, [&](runtime::Worker &worker) -> plait_status {
+        if (node->crew && &worker == &node->first())
+            node->crew->wake();
         worker.wake();
         return PLAIT_OK;
     });
 }
 
 plait_status plait_node_suspend(plait_node *node) {
-    return on_worker(__func__, node, [](runtime::Worker &worker) { return worker.suspend(); });
+    return on_all(__func__, node, [](runtime::Worker &worker) { return worker.suspend(); });
 }
 
 plait_status plait_node_resume(plait_node *node) {
-    return on_worker(__func__, node, [](runtime::Worker &worker) { return worker.resume(); });
+    return on_all(__func__, node, [](runtime::Worker &worker) { return worker.resume(); });
 }

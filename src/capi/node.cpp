@@ -52,7 +52,7 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
                         runtime::WorkerConfig &worker) {
     if (from.poller > PLAIT_POLLER_LIBEVENT)
         return fail(PLAIT_E_INVALID, "%u is not a poller", from.poller);
-    if (from.reserved != 0 || from.reserved2 != 0)
+    if (from.reserved != 0)
         return reserved_field("plait_node_new", "reserved");
     if (from.ecn > PLAIT_ECN_L4S)
         return fail(PLAIT_E_INVALID, "%u is not a way to use ECN", from.ecn);
@@ -68,6 +68,9 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
     worker.busy_poll = base::micros(from.busy_poll_us);
     worker.search_path =
         from.transport_path != nullptr ? from.transport_path : PLAIT_TRANSPORT_PATH;
+    if (from.workers > runtime::kMaxWorkers)
+        return fail(PLAIT_E_INVALID, "%u workers, at most %u are possible", from.workers,
+                    runtime::kMaxWorkers);
     const Status statuses[] = {
         read_count("max_connections", from.max_connections, 1u << 20, to.max_connections),
         read_count("max_channels", from.max_channels, 1u << 20, to.max_channels_per_peer),
@@ -110,6 +113,36 @@ Status read_listen_config(const plait_listen_config &from, node::AcceptConfig &t
     return PLAIT_OK;
 }
 
+// One of several workers gets its share of the node's limits.
+void take_share(node::Config &config, uint32_t workers) {
+    config.max_connections = (config.max_connections + workers - 1) / workers;
+    config.receive_memory /= workers;
+    config.connection_receive_memory =
+        std::min(config.connection_receive_memory, config.receive_memory);
+}
+
+Status make_workers(plait_node &node, const plait_node_config &wanted,
+                    const crypto::Identity &identity) {
+    const uint32_t workers = std::max(wanted.workers, 1u);
+    for (uint32_t i = 0; i < workers; i++) {
+        node::Config node_config;
+        runtime::WorkerConfig config;
+        if (const Status status = read_node_config(wanted, node_config, config); status != PLAIT_OK)
+            return status;
+        take_share(node_config, workers);
+        config.builtin = builtin_transports();
+        if (workers > 1 && !node.crew)
+            node.crew = std::make_unique<runtime::Crew>(workers);
+        config.crew = node.crew.get();
+        config.index = i;
+        const auto worker = runtime::Worker::make(config, std::move(node_config), identity.clone());
+        if (!worker)
+            return worker.status();
+        node.workers.emplace_back(*worker)->set_owner(&node);
+    }
+    return PLAIT_OK;
+}
+
 } // namespace
 
 plait_status plait_node_config_init(plait_node_config *config, size_t size) {
@@ -125,34 +158,35 @@ plait_status plait_node_new(const plait_identity *identity, const plait_node_con
         plait_node_config wanted = PLAIT_NODE_CONFIG_INIT;
         if (const Status status = read_struct(function, config, wanted); status != PLAIT_OK)
             return status;
-        node::Config node_config;
-        runtime::WorkerConfig worker_config;
-        if (const Status status = read_node_config(wanted, node_config, worker_config);
-            status != PLAIT_OK)
-            return status;
-        worker_config.builtin = builtin_transports();
         auto node = std::make_unique<plait_node>();
-        auto worker = runtime::Worker::make(worker_config, std::move(node_config),
-                                            identity->identity.clone());
-        if (!worker)
-            return worker.status();
-        node->worker.reset(*worker);
-        node->worker->set_owner(node.get());
-        *out = node.release();
-        return PLAIT_OK;
+        const Status status = make_workers(*node, wanted, identity->identity);
+        if (status == PLAIT_OK)
+            *out = node.release();
+        return status;
     });
 }
 
 void plait_node_free(plait_node *node) {
-    if (node != nullptr && !node->worker->is_in_callback())
+    if (node != nullptr && !node->is_in_callback())
         delete node;
+}
+
+// No worker hands anything to one that is gone.
+plait_node::~plait_node() {
+    for (const auto &worker : workers)
+        worker->halt();
+}
+
+bool plait_node::is_in_callback() const {
+    return std::any_of(workers.begin(), workers.end(),
+                       [](const auto &worker) { return worker->is_in_callback(); });
 }
 
 plait_status plait_node_id(const plait_node *node, plait_id *out) {
     return guard(__func__, [&]() -> plait_status {
         if (node == nullptr || out == nullptr)
             return null_argument("plait_node_id", node == nullptr ? "the node" : "out");
-        const auto &id = node->worker->node().id(); // it never changes
+        const auto &id = node->first().node().id(); // it never changes
         std::copy(id.b.begin(), id.b.end(), out->b);
         return PLAIT_OK;
     });
@@ -168,7 +202,7 @@ plait_status plait_listen_config_init(plait_listen_config *config, size_t size) 
 
 plait_status plait_node_listen(plait_node *node, const plait_listen_config *config) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_all(function, node, [&](Call &call) -> plait_status {
         plait_listen_config wanted = PLAIT_LISTEN_CONFIG_INIT;
         if (const Status status = read_struct(function, config, wanted); status != PLAIT_OK)
             return status;
@@ -189,7 +223,7 @@ Time ban_until(uint64_t duration_us, Time now) {
 
 plait_status plait_node_ban(plait_node *node, const plait_id *id, uint64_t duration_us) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_all(function, node, [&](Call &call) -> plait_status {
         if (id == nullptr)
             return null_argument(function, "id");
         crypto::NodeId peer;
@@ -200,12 +234,16 @@ plait_status plait_node_ban(plait_node *node, const plait_id *id, uint64_t durat
 
 plait_status plait_node_ban_address(plait_node *node, const char *address, uint64_t duration_us) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    plait_endpoint endpoint = PLAIT_NONE; // as the first worker finds it
+    return with_all(function, node, [&](Call &call) -> plait_status {
         if (address == nullptr)
             return null_argument(function, "address");
+        if (&call.worker() != &node->first() && !call.endpoints().is_shared(endpoint))
+            return PLAIT_OK; // of a transport that only the first has
         const auto target = call.endpoints().resolve(address, PLAIT_NONE);
         if (!target)
             return target.status();
+        endpoint = target->endpoint;
         return call.node().ban_address(*call.node().endpoint_index(target->endpoint), target->addr,
                                        ban_until(duration_us, call.now()), call.now());
     });
@@ -213,14 +251,14 @@ plait_status plait_node_ban_address(plait_node *node, const char *address, uint6
 
 plait_status plait_node_set_log(plait_node *node, uint32_t max_level, plait_log_fn *log,
                                 void *user) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_all(__func__, node, [&](Call &call) -> plait_status {
         call.log().set(max_level, log, user);
         return PLAIT_OK;
     });
 }
 
 plait_status plait_node_load_transport(plait_node *node, const char *path) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_all(__func__, node, [&](Call &call) -> plait_status {
         if (path == nullptr)
             return null_argument("plait_node_load_transport", "path");
         return call.loader().load(path);
@@ -228,35 +266,50 @@ plait_status plait_node_load_transport(plait_node *node, const char *path) {
 }
 
 plait_status plait_node_register_transport(plait_node *node, const plait_transport *transport) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_all(__func__, node, [&](Call &call) -> plait_status {
         if (transport == nullptr)
             return null_argument("plait_node_register_transport", "transport");
         return call.loader().add(transport);
     });
 }
 
+namespace {
+void add_stats(Call &call, plait_node_stats &stats) {
+    const node::NodeStats from = call.node().stats();
+    stats.connections += from.connections;
+    stats.handshakes += from.pending_handshakes;
+    stats.connections_total += from.handshakes_done;
+    stats.datagrams_sent += from.datagrams_sent;
+    stats.bytes_sent += from.bytes_sent;
+    stats.datagrams_received += from.datagrams_received;
+    stats.bytes_received += from.bytes_received;
+    stats.datagrams_dropped += from.datagrams_dropped;
+    stats.packets_forged += from.auth_failures;
+    stats.handshakes_refused += from.handshakes_refused;
+    stats.receive_memory += from.receive_memory;
+    stats.send_memory += from.send_memory;
+    stats.endpoints = std::max(stats.endpoints, from.endpoints); // the first worker has all
+}
+} // namespace
+
 plait_status plait_node_get_stats(plait_node *node, plait_node_stats *out) {
-    return get_struct(__func__, node, out, [&](Call &call, plait_node_stats &stats) -> Status {
-        const node::NodeStats from = call.node().stats();
-        stats.connections = from.connections;
-        stats.handshakes = from.pending_handshakes;
-        stats.endpoints = from.endpoints;
-        stats.connections_total = from.handshakes_done;
-        stats.datagrams_sent = from.datagrams_sent;
-        stats.bytes_sent = from.bytes_sent;
-        stats.datagrams_received = from.datagrams_received;
-        stats.bytes_received = from.bytes_received;
-        stats.datagrams_dropped = from.datagrams_dropped;
-        stats.packets_forged = from.auth_failures;
-        stats.handshakes_refused = from.handshakes_refused;
-        stats.receive_memory = from.receive_memory;
-        stats.send_memory = from.send_memory;
-        return PLAIT_OK;
+    const char *const function = __func__;
+    return guard(function, [&]() -> plait_status {
+        if (node == nullptr)
+            return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
+        return fill_struct(function, out, [&](plait_node_stats &stats) -> Status {
+            for (const auto &worker : node->workers) {
+                Call call(*worker);
+                add_stats(call, stats);
+            }
+            stats.datagrams_dropped += node->crew ? node->crew->dropped() : 0;
+            return PLAIT_OK;
+        });
     });
 }
 
 plait_status plait_node_network_changed(plait_node *node) {
-    return with_node(__func__, node, [&](Call &call) -> plait_status {
+    return with_all(__func__, node, [&](Call &call) -> plait_status {
         call.node().network_changed(call.now());
         return PLAIT_OK;
     });

@@ -9,7 +9,7 @@ using namespace plait::capi;
 plait_status plait_node_set_trace(plait_node *node, uint64_t mask, plait_trace_fn *sink,
                                   void *user) {
     const char *const function = __func__;
-    return with_node(function, node, [&](Call &call) -> plait_status {
+    return with_all(function, node, [&](Call &call) -> plait_status {
         if (sink == nullptr && mask != 0)
             return null_argument(function, "sink");
         call.node().set_trace(mask, sink, user);

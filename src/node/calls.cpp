@@ -17,13 +17,14 @@ uint64_t Core::handle(HandleType type, uint32_t slot) {
     case HandleType::kEndpoint: generation = s.endpoints.generation(slot); break;
     case HandleType::kNone: return 0;
     }
-    return Handle{type, 0, generation, slot}.value();
+    return Handle{type, config.worker, generation, slot}.value();
 }
 
 namespace {
-template <class T> Result<T *> look_up(base::Slab<T> &slab, HandleType type, uint64_t value) {
+template <class T>
+Result<T *> look_up(base::Slab<T> &slab, HandleType type, uint8_t worker, uint64_t value) {
     const Handle h = Handle::from(value);
-    if (h.type != type || h.worker != 0)
+    if (h.type != type || h.worker != worker)
         return Error{PLAIT_E_HANDLE};
     if (T *object = slab.find(h.slot, h.generation))
         return object;
@@ -32,16 +33,16 @@ template <class T> Result<T *> look_up(base::Slab<T> &slab, HandleType type, uin
 } // namespace
 
 Result<ConnectionEntry *> Core::connection(uint64_t h) {
-    return look_up(s.connections, HandleType::kConnection, h);
+    return look_up(s.connections, HandleType::kConnection, config.worker, h);
 }
 Result<LinkEntry *> Core::link(uint64_t h) {
-    return look_up(s.links, HandleType::kLink, h);
+    return look_up(s.links, HandleType::kLink, config.worker, h);
 }
 Result<ChannelEntry *> Core::channel(uint64_t h) {
-    return look_up(s.channels, HandleType::kChannel, h);
+    return look_up(s.channels, HandleType::kChannel, config.worker, h);
 }
 Result<EndpointEntry *> Core::endpoint(uint64_t h) {
-    return look_up(s.endpoints, HandleType::kEndpoint, h);
+    return look_up(s.endpoints, HandleType::kEndpoint, config.worker, h);
 }
 Result<ConnectionEntry *> Core::open_connection(uint64_t h) {
     const auto e = connection(h);
@@ -65,31 +66,42 @@ Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint,
         return Error{PLAIT_E_INVALID};
     if (peer && c.is_banned(*peer, now))
         return Error{PLAIT_E_REFUSED};
-    connection::Config k = connection_config(c.config);
-    k.accept_at_once = config.accept_any_id;
-    if (config.idle_timeout.us >= 0)
-        k.idle_timeout = config.idle_timeout;
-    if (config.keepalive.us >= 0)
-        k.keepalive = config.keepalive;
-    if (config.dormancy_timeout.us >= 0)
-        k.dormancy_timeout = config.dormancy_timeout;
-    k.controller = config.controller.value_or(k.controller);
-    const uint32_t slot = c.add_connection(k, now);
+    if (peer && !c.claim(*peer, {Handle::from(endpoint).slot}))
+        return Error{PLAIT_E_AGAIN};
+    const auto made = c.dial(peer, endpoint, addr, config, now);
+    if (!made.ok() && peer)
+        c.drop_claim(*peer);
+    return made;
+}
+
+Result<uint64_t> Core::dial(const crypto::NodeId *peer, uint64_t endpoint, const plait_addr &addr,
+                            const ConnectConfig &wanted, Time now) {
+    connection::Config k = connection_config(config);
+    k.accept_at_once = wanted.accept_any_id;
+    if (wanted.idle_timeout.us >= 0)
+        k.idle_timeout = wanted.idle_timeout;
+    if (wanted.keepalive.us >= 0)
+        k.keepalive = wanted.keepalive;
+    if (wanted.dormancy_timeout.us >= 0)
+        k.dormancy_timeout = wanted.dormancy_timeout;
+    k.controller = wanted.controller.value_or(k.controller);
+    const uint32_t slot = add_connection(k, now);
     if (slot == base::kNoSlot)
         return Error{PLAIT_E_LIMIT};
-    ConnectionEntry &entry = c.s.connections[slot];
+    ConnectionEntry &entry = s.connections[slot];
     entry.known_to_application = true;
-    entry.token = config.token;
-    if (const Status s = entry.connection->dial(peer, {Handle::from(endpoint).slot}, addr, now);
-        s != PLAIT_OK) {
-        c.erase_connection(slot);
-        return Error{s};
+    entry.token = wanted.token;
+    if (const Status status =
+            entry.connection->dial(peer, {Handle::from(endpoint).slot}, addr, now);
+        status != PLAIT_OK) {
+        erase_connection(slot);
+        return Error{status};
     }
-    c.s.counters.handshakes_begun++;
-    c.attempts.put(entry.connection->ephemeral_tag(), slot);
-    c.index_peer(slot);
-    c.touch(slot);
-    return c.handle(HandleType::kConnection, slot);
+    s.counters.handshakes_begun++;
+    attempts.put(entry.connection->ephemeral_tag(), slot);
+    index_peer(slot);
+    touch(slot);
+    return handle(HandleType::kConnection, slot);
 }
 
 Status Node::ban(const crypto::NodeId &peer, Time until, Time now) {

@@ -10,6 +10,7 @@
 #include "base/timer_heap.h"
 #include "connection/connection.h"
 #include "node/gate.h"
+#include "node/neighbours.h"
 #include "node/node.h"
 #include "node/reassembly.h"
 
@@ -42,7 +43,7 @@ struct Reply {
     std::array<uint8_t, 96> bytes{};
 };
 inline constexpr size_t kMaxReplies = 256;                  // between two drains
-inline constexpr size_t kMinReset = 22; // bytes
+inline constexpr size_t kMinReset = 22, kMaxReset = 38;     // bytes
 inline constexpr size_t kMaxUnfinishedXx = 4;               // of one source
 inline constexpr Duration kPendingGrace = base::seconds(1); // nobody takes its place before
 
@@ -71,9 +72,14 @@ class Core final : public connection::NodeHooks,
     void on_long(EndpointIndex index, Bytes bytes, const connection::Arrival &from, Time now);
 
     // strangers.cpp
-    void on_init(Bytes bytes, const connection::Arrival &from, connection::Proof proof, Time now);
+    // `handed`: another worker has admitted it, but it is this one's (Neighbours).
+    void on_init(Bytes bytes, const connection::Arrival &from, connection::Proof proof, Time now,
+                 bool handed = false);
     bool may_begin(const wire::InitPacket &init, const connection::Arrival &from,
                    const connection::Proof &proof, uint64_t source, Time now);
+    void answer(const wire::InitPacket &init, std::unique_ptr<connection::Handshake> handshake,
+                uint64_t source, const connection::Arrival &from, const connection::Proof &proof,
+                Time now);
     bool may_answer(const connection::Handshake &handshake, const connection::Arrival &from,
                     Time now);
     bool make_room(Time now);
@@ -92,7 +98,6 @@ class Core final : public connection::NodeHooks,
     // The connections to one peer are chained by their slots.
     void index_peer(uint32_t slot);
     void unindex_peer(uint32_t slot);
-    static uint64_t peer_key(const crypto::NodeId &id) { return base::load_be(id.b.data(), 8); }
     template <class F> void for_each_to(const crypto::NodeId &peer, F &&f) {
         const uint32_t *head = peers.find(peer_key(peer));
         for (uint32_t i = head ? *head : base::kNoSlot, next; i != base::kNoSlot; i = next) {
@@ -102,6 +107,10 @@ class Core final : public connection::NodeHooks,
         }
     }
     void take_over(Connection &confirmed, Connection &dialing);
+    void replace_others(const crypto::NodeId &peer, const Connection *but, Time now);
+    bool claim(const crypto::NodeId &peer, EndpointIndex index);
+    void drop_claim(const crypto::NodeId &peer);
+    void offer_reset(EndpointIndex index, Bytes bytes, Time now);
 
     // drain.cpp
     void drain(Time now, Output &out);
@@ -115,6 +124,9 @@ class Core final : public connection::NodeHooks,
                     plait_event &out, Time now);
     EventState *state_of(connection::EventQueue::Entry at);
     void after_read(connection::EventQueue::Entry at, uint32_t type);
+
+    Result<uint64_t> dial(const crypto::NodeId *peer, uint64_t endpoint, const plait_addr &addr,
+                          const ConnectConfig &wanted, Time now); // calls.cpp
 
     // Handles.
     uint64_t handle(HandleType type, uint32_t slot);
@@ -147,7 +159,8 @@ class Core final : public connection::NodeHooks,
     Reassembly reassembly;
     std::vector<Pending> pending; // the oldest first
     std::vector<Reply> replies;
-    Time latest; // that the node was told; for the trace
+    Time latest;              // that the node was told; for the trace
+    bool keep_claims = false; // a chain that is empty will not stay so
     Output *out = nullptr;
 };
 

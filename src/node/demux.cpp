@@ -22,6 +22,10 @@ bool is_from_stranger(Bytes b) {
     return (b[0] & wire::kLongBit) && b.size() > kDcidLength && b[kDcidLength] == 0;
 }
 
+bool is_dialing(const Connection &c) {
+    return c.state() == State::kDialing && !c.established() && !c.ended();
+}
+
 template <class F> void for_each_datagram(std::span<plait_datagram> v, F &&f) {
     for (plait_datagram &d : v) {
         if (d.flags & PLAIT_DATAGRAM_TRUNCATED)
@@ -75,8 +79,10 @@ void Core::on_short(EndpointIndex index, MutBytes bytes, const Arrival &from, Ti
     if (!owner) {
         e.counters.datagrams_unknown++;
         s.counters.datagrams_dropped++;
-        if (!end_by_reset(bytes, now))
-            say_unknown(e.cid_class, bytes, from, now);
+        if (end_by_reset(bytes, now))
+            return;
+        say_unknown(e.cid_class, bytes, from, now);
+        offer_reset(index, bytes, now);
         return;
     }
     const connection::CidOwner copy = *owner; // the table may change meanwhile
@@ -97,6 +103,17 @@ bool Core::end_by_reset(Bytes bytes, Time now) {
     return true;
 }
 
+// A reset names no id of ours, so it may have come to any worker. Rarely more than one arrives.
+void Core::offer_reset(EndpointIndex index, Bytes bytes, Time now) {
+    if (config.neighbours && s.endpoints[index.v].info.shared && bytes.size() >= kMinReset &&
+        bytes.size() <= kMaxReset && gate.may_offer(now))
+        config.neighbours->hand_reset(bytes);
+}
+
+void Node::receive_reset(Bytes bytes, Time now) {
+    core_->end_by_reset(bytes, now);
+}
+
 // Tells who speaks to an earlier run of this node that it is no more.
 void Core::say_unknown(uint8_t cid_class, Bytes bytes, const Arrival &from, Time now) {
     const auto &cls = s.cids.cid_class(cid_class);
@@ -106,13 +123,14 @@ void Core::say_unknown(uint8_t cid_class, Bytes bytes, const Arrival &from, Time
     if (!s.cids.is_of_earlier_run(cid) || !gate.may_reset(now))
         return;
     // Shorter than what caused it, so that two nodes never go on answering each other.
-    std::array<uint8_t, kMinReset + 16> out;
+    std::array<uint8_t, kMaxReset> out;
     const size_t size = std::min(bytes.size() - 1, out.size());
     entropy.fill(MutBytes(out).first(size));
     out[0] &= static_cast<uint8_t>(~wire::kLongBit);
     const auto token = crypto::reset_token(s.reset_key, cls.name(), cid.bytes());
-    std::copy(token.begin(), token.end(), out.begin() + static_cast<std::ptrdiff_t>(size) -
-                                              static_cast<std::ptrdiff_t>(token.size()));
+    std::copy(token.begin(), token.end(),
+              out.begin() + static_cast<std::ptrdiff_t>(size) -
+                  static_cast<std::ptrdiff_t>(token.size()));
     s.counters.resets_sent++;
     reply(Bytes(out).first(size), from);
 }
@@ -156,6 +174,8 @@ void Core::index_peer(uint32_t slot) {
         return;
     const uint64_t key = peer_key(e.connection->peer());
     const uint32_t *head = peers.find(key);
+    if (!head && config.neighbours)
+        config.neighbours->claim(key);
     e.next_to_peer = head ? *head : base::kNoSlot;
     e.indexed = true;
     peers.put(key, slot);
@@ -170,10 +190,12 @@ void Core::unindex_peer(uint32_t slot) {
     uint32_t *at = peers.find(key);
     PLAIT_ASSERT(at);
     if (*at == slot) {
-        if (e.next_to_peer == base::kNoSlot)
-            peers.erase(key);
-        else
+        if (e.next_to_peer != base::kNoSlot) {
             *at = e.next_to_peer;
+            return;
+        }
+        peers.erase(key);
+        drop_claim(e.connection->peer());
         return;
     }
     for (uint32_t i = *at; i != base::kNoSlot; i = s.connections[i].next_to_peer)
@@ -198,14 +220,9 @@ bool Core::on_confirmed(Connection &c, Time now) {
     drop_pending(c.slot());
     index_peer(c.slot());
     Connection *dialing = nullptr;
-    std::vector<Connection *> replaced;
     for_each_to(c.peer(), [&](uint32_t, Connection &other) {
-        if (&other == &c || other.ended())
-            return;
-        if (other.state() == State::kDialing && !other.established())
+        if (&other != &c && is_dialing(other))
             dialing = &other;
-        else
-            replaced.push_back(&other);
     });
     // One that this side dialed is wanted whatever the list says, but not who is banned: in XX the
     // id is known only now.
@@ -215,18 +232,50 @@ bool Core::on_confirmed(Connection &c, Time now) {
                 "not allowed", now);
         return false;
     }
-    for (Connection *other : replaced)
-        other->close(PLAIT_E_DUPLICATE, static_cast<uint64_t>(wire::CloseCode::kDuplicate), false,
-                     "replaced", now);
+    replace_others(c.peer(), &c, now);
+    if (config.neighbours)
+        config.neighbours->take(c.peer());
     if (dialing && c.role() == Role::kResponder)
         take_over(c, *dialing);
     return true;
+}
+
+// A connection with this peer is confirmed: what was there before it goes.
+void Core::replace_others(const crypto::NodeId &peer, const Connection *but, Time now) {
+    std::vector<Connection *> replaced;
+    for_each_to(peer, [&](uint32_t, Connection &other) {
+        if (&other != but && !other.ended() && !is_dialing(other))
+            replaced.push_back(&other);
+    });
+    for (Connection *other : replaced)
+        other->close(PLAIT_E_DUPLICATE, static_cast<uint64_t>(wire::CloseCode::kDuplicate), false,
+                     "replaced", now);
+}
+
+void Node::replaced_elsewhere(const crypto::NodeId &peer, Time now) {
+    Core &c = *core_;
+    if (c.config.neighbours && c.config.neighbours->is_elsewhere(peer_key(peer)))
+        c.replace_others(peer, nullptr, now);
+}
+
+// Whether it is this worker that sees to what goes to and comes from this peer on this endpoint.
+// It is from now on, if nobody did.
+bool Core::claim(const crypto::NodeId &peer, EndpointIndex index) {
+    return !config.neighbours || !s.endpoints[index.v].info.shared ||
+           config.neighbours->claim(peer_key(peer));
+}
+
+// Unless there is a connection now.
+void Core::drop_claim(const crypto::NodeId &peer) {
+    if (config.neighbours && !keep_claims && !peers.find(peer_key(peer)))
+        config.neighbours->release(peer_key(peer));
 }
 
 // The peer's connection was confirmed while ours was still dialing the same peer: it takes the
 // place, and so the handle, of ours.
 void Core::take_over(Connection &confirmed, Connection &dialing) {
     const uint32_t wanted = dialing.slot(), left = confirmed.slot();
+    keep_claims = true;
     unindex_peer(wanted);
     unindex_peer(left);
     confirmed.inherit(dialing);
@@ -242,6 +291,7 @@ void Core::take_over(Connection &confirmed, Connection &dialing) {
     confirmed.for_each_channel(
         [&](uint32_t channel) { e.open_children += !s.channels[channel].events.closed_read; });
     index_peer(wanted);
+    keep_claims = false;
     erase_connection(left);
     touch(wanted);
 }

@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kWays = 4; // places that a source may have
 constexpr uint32_t kResetRate = 100, kResetBurst = 100;
+constexpr uint32_t kOfferRate = 1000, kOfferBurst = 1000; // one costs little
 
 // What belongs to one subscriber: an IPv4 address, or the first 64 bits of an IPv6 one. The layout
 // is that of transports/udp: family, port, address.
@@ -132,6 +133,10 @@ Gate::Verdict Gate::judge(EndpointIndex endpoint, uint64_t source, bool proven, 
 
 bool Gate::may_reset(Time now) {
     return resets_.take(kResetRate, kResetBurst, now);
+}
+
+bool Gate::may_offer(Time now) {
+    return offers_.take(kOfferRate, kOfferBurst, now);
 }
 
 } // namespace plait::node

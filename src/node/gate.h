@@ -8,9 +8,9 @@
 #include "base/entropy.h"
 #include "base/flat_map.h"
 #include "base/ids.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "crypto/mac.h"
-#include "base/result.h"
 #include "plait/transport.h"
 #include "wire/frames.h"
 
@@ -78,6 +78,8 @@ class Gate {
     bool any_bans() const { return bans_.size() > 0; }
     // Stateless resets go out at a bounded rate too.
     bool may_reset(Time now);
+    // So does what may be one for another worker.
+    bool may_offer(Time now);
 
   private:
     struct Source {
@@ -94,7 +96,7 @@ class Gate {
     Time turned_at_;
     std::vector<Bucket> endpoints_;
     std::vector<Source> sources_;
-    Bucket resets_;
+    Bucket resets_, offers_;
     base::FlatMap<Time> bans_;
 };
 

@@ -23,6 +23,8 @@
 
 namespace plait::node {
 
+class Neighbours;
+
 // Who may connect, and what happens when somebody does.
 struct AcceptConfig {
     bool listening = false;
@@ -51,6 +53,9 @@ struct Config {
     recovery::EcnMode ecn = recovery::EcnMode::kClassic;
     connection::KeyLimits keys;
     std::vector<crypto::Secret<32>> network_keys; // at most 4
+    // Of a node with several workers: which one this is, and its way to the others.
+    uint8_t worker = 0, workers = 1;
+    Neighbours *neighbours = nullptr;
     // The length of connection ids by transport class; others: 8 bytes.
     std::vector<std::pair<std::string, uint8_t>> cid_sizes = {{"serial", 1}};
 };

@@ -47,6 +47,7 @@ Core::Core(Config c, crypto::Identity id, Entropy &e, Time now)
         config.receive_memory),
       attempts(random_u64(e)), peers(random_u64(e)), gate(e, now) {
     s.hooks = this;
+    s.cids.set_worker(config.worker, config.workers);
 }
 
 Core::~Core() {
@@ -116,7 +117,7 @@ Result<uint64_t> Node::add_endpoint(const EndpointInfo &info) {
     const bool small = info.mtu < connection::kSmallMtu;
     if (small)
         cid_size = std::min(cid_size, connection::kScarceCidSize);
-    const auto cls = c.s.cids.add_class(info.transport_class, cid_size);
+    const auto cls = c.s.cids.add_class(info.transport_class, cid_size, info.shared);
     if (!cls.ok())
         return Error{cls.status()};
     // Ids that the class has already may be too long for it.

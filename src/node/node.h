@@ -20,6 +20,10 @@
 #include <span>
 #include <string_view>
 
+namespace plait::connection {
+struct Proof;
+}
+
 namespace plait::node {
 
 // Where datagrams go: the runtime's worker, or a simulator.
@@ -72,6 +76,11 @@ class Node {
     // -- In and out --------------------------------------------------------------------------
     // Datagrams that arrived (runs are taken apart here); their bytes are written into.
     void receive(EndpointIndex index, std::span<plait_datagram> v, Time now);
+    // What other workers of the node have handed over (neighbours.h).
+    void receive_init(EndpointIndex index, Bytes bytes, const plait_datagram &d,
+                      const connection::Proof &proof, Time now);
+    void receive_reset(Bytes bytes, Time now);
+    void replaced_elsewhere(const crypto::NodeId &peer, Time now);
     Time deadline() const;
     void on_timer(Time now);
     // Sends what there is to send; afterwards deadline() is up to date.
@@ -89,6 +98,7 @@ class Node {
 
     // -- Connections -------------------------------------------------------------------------
     // `peer` nullptr: unknown, the handshake tells it (XX). The address belongs to the endpoint.
+    // PLAIT_E_AGAIN: another worker of the node has just begun with this peer, it is to dial.
     Result<uint64_t> connect(const crypto::NodeId *peer, uint64_t endpoint, const plait_addr &addr,
                              const ConnectConfig &config, Time now);
     Status accept(uint64_t connection, Time now);

@@ -42,9 +42,8 @@ void Core::on_long(EndpointIndex index, Bytes bytes, const Arrival &from, Time n
         return on_other_version(bytes, from);
     const bool stranger = header->dcid.len == 0;
     if (stranger && gate.any_bans() &&
-        gate.is_banned(gate.source_of(index, s.endpoints[index.v].info.transport_class,
-                                      *from.remote),
-                       now)) {
+        gate.is_banned(
+            gate.source_of(index, s.endpoints[index.v].info.transport_class, *from.remote), now)) {
         s.counters.handshakes_refused++;
         return;
     }
@@ -60,7 +59,7 @@ void Core::on_long(EndpointIndex index, Bytes bytes, const Arrival &from, Time n
 
 // -- INIT
 
-void Core::on_init(Bytes bytes, const Arrival &from, Proof proof, Time now) {
+void Core::on_init(Bytes bytes, const Arrival &from, Proof proof, Time now, bool handed) {
     const auto init = wire::read_init(bytes);
     if (!init.ok() || init->header.dcid.len != 0 || init->header.scid.len == 0) {
         s.counters.malformed++;
@@ -89,16 +88,26 @@ void Core::on_init(Bytes bytes, const Arrival &from, Proof proof, Time now) {
             return s.connections[*slot].connection->repeat_answer(from, proof, now);
     const uint64_t source = gate.source_of(
         from.endpoint, s.endpoints[from.endpoint.v].info.transport_class, *from.remote);
-    if (!may_begin(*init, from, proof, source, now))
+    if (handed ? !make_room(now) : !may_begin(*init, from, proof, source, now))
         return;
     auto handshake = connection::Handshake::answer(s.local, *init, match.network_key);
     if (!handshake.ok()) {
         s.counters.auth_failures++;
         return;
     }
-    const uint64_t begun_at = (*handshake)->begun_at();
-    if (!may_answer(**handshake, from, now))
-        return;
+    const bool known = (*handshake)->peer_known();
+    const crypto::NodeId peer = (*handshake)->peer();
+    if (known && !handed && !claim(peer, from.endpoint))
+        return config.neighbours->hand_init(peer_key(peer), bytes, from, proof);
+    if (may_answer(**handshake, from, now))
+        answer(*init, std::move(*handshake), source, from, proof, now);
+    if (known)
+        drop_claim(peer);
+}
+
+void Core::answer(const wire::InitPacket &init, std::unique_ptr<connection::Handshake> handshake,
+                  uint64_t source, const Arrival &from, const Proof &proof, Time now) {
+    const uint64_t begun_at = handshake->begun_at();
     connection::Config k = connection_config(config);
     k.accept_at_once = !accept.ask;
     const uint32_t slot = add_connection(k, now);
@@ -107,18 +116,24 @@ void Core::on_init(Bytes bytes, const Arrival &from, Proof proof, Time now) {
         return;
     }
     Connection &c = *s.connections[slot].connection;
-    pending.push_back({slot, now, source, is_xx(init->pattern), begun_at});
+    pending.push_back({slot, now, source, is_xx(init.pattern), begun_at});
     s.counters.handshakes_begun++;
-    if (const Status said = c.answer(std::move(*handshake), from, proof, now); said != PLAIT_OK) {
+    if (const Status said = c.answer(std::move(handshake), from, proof, now); said != PLAIT_OK) {
         erase_connection(slot);
         // An answer that is longer than its question goes only where it was asked for.
         if (said == PLAIT_E_TOO_BIG)
-            retry(init->header.scid, init->mac1, from, now);
+            retry(init.header.scid, init.mac1, from, now);
         return;
     }
     attempts.put(c.ephemeral_tag(), slot);
     index_peer(slot);
     touch(slot);
+}
+
+void Node::receive_init(EndpointIndex index, Bytes bytes, const plait_datagram &d,
+                        const connection::Proof &proof, Time now) {
+    core_->latest = now;
+    core_->on_init(bytes, {index, d.peer, d.local, d.ecn, now}, proof, now, true);
 }
 
 // Before anything costly is done for this INIT.

@@ -57,7 +57,7 @@ void Endpoints::drop(Endpoint &h) {
 
 Endpoints::Endpoint *Endpoints::of(uint64_t endpoint) const {
     for (const auto &h : slots_)
-        if (h && h->handle == endpoint && endpoint != 0)
+        if (h && endpoint != 0 && (h->handle == endpoint || h->shared == endpoint))
             return h.get();
     return nullptr;
 }
@@ -83,7 +83,14 @@ Result<uint64_t> Endpoints::open(const std::string &uri, const OpenOptions &opti
     h.token = options.token;
     h.recv_buffer = options.recv_buffer;
     h.send_buffer = options.send_buffer;
-    plait_open_args args{sizeof(plait_open_args), 0, 1, 0, h.uri.c_str(), options.recv_buffer,
+    h.shared = options.shared;
+    h.is_shared = crew_ != nullptr && (h.transport->capabilities & PLAIT_CAP_PER_WORKER);
+    plait_open_args args{sizeof(plait_open_args),
+                         worker_,
+                         h.is_shared ? crew_->size() : 1,
+                         0,
+                         h.uri.c_str(),
+                         options.recv_buffer,
                          options.send_buffer};
     h.opening = true;
     Status status = h.transport->open(&kHost, &h, &args, &h.self);
@@ -163,6 +170,7 @@ node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
     info.rate = from.rate;
     info.header_room = from.header_room;
     info.tail_room = from.tail_room;
+    info.shared = h.is_shared;
     return info;
 }
 
@@ -200,16 +208,17 @@ Status Endpoints::close(uint64_t endpoint, Time now) {
     Endpoint *h = of(endpoint);
     if (h == nullptr)
         return node_->release_endpoint(endpoint);
+    const uint64_t handle = h->handle;
     if (h->failed && h->self == nullptr && h->transport != nullptr) {
         drop(*h); // it had ended by itself; only the handle was left
-        return node_->release_endpoint(endpoint);
+        return node_->release_endpoint(handle);
     }
     services_.log->line(PLAIT_LOG_INFO, "%s: closed", h->uri.c_str());
     for (const auto &member : slots_)
-        if (member && member->parent == endpoint)
+        if (member && member->parent == handle)
             end_member(*member, PLAIT_OK, now);
     node_->endpoint_gone(h->index, PLAIT_OK, now);
-    departed_.push_back({endpoint, h->token, h->parent});
+    departed_.push_back({handle, h->token, h->parent});
     close_plugin(*h);
     drop(*h);
     return PLAIT_OK;

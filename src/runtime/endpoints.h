@@ -8,6 +8,7 @@
 #pragma once
 
 #include "node/node.h"
+#include "runtime/crew.h"
 #include "runtime/host.h"
 #include "runtime/loader.h"
 
@@ -27,6 +28,7 @@ inline constexpr size_t kMemberUriMax = 512;
 struct OpenOptions {
     uint32_t recv_buffer = 0, send_buffer = 0;
     uint64_t token = 0;
+    uint64_t shared = 0; // worker 0's handle of it, which is the application's
 };
 
 struct AppOptions {
@@ -48,6 +50,9 @@ class Endpoints final : public node::Output {
 
     // Once, before anything else; the node outlives what is open (see close_all).
     void set_node(node::Node &node) { node_ = &node; }
+    // Of a node with several workers, once too: which this one is. Worker 0 has all endpoints, the
+    // others those of transports that can be opened by each (PLAIT_CAP_PER_WORKER).
+    void set_crew(Crew &crew, uint32_t worker);
     // Moves all watches to another poller.
     void set_poller(Poller &poller);
     // Stops watching, or goes on.
@@ -67,6 +72,17 @@ class Endpoints final : public node::Output {
     Result<const plait_host_endpoint *> look(uint64_t endpoint) const;
     plait_transport_info transport_info(const plait_host_endpoint &h, const plait_addr *addr) const;
 
+    // Handles of shared endpoints are worker 0's everywhere above; all functions here take those
+    // and the worker's own.
+    bool is_shared(uint64_t endpoint) const {
+        const Endpoint *h = of(endpoint);
+        return h != nullptr && h->is_shared;
+    }
+    uint64_t public_handle(uint64_t handle) const;
+    uint64_t shared_handle(EndpointIndex index) const;
+    // What the other workers open, once it is open here.
+    Result<std::string> uri_for_others(uint64_t endpoint) const;
+
     // Where an address leads, with this endpoint or (0) any that suits. The address is a URI, or ""
     // for the other end of `endpoint`.
     Result<Target> resolve(const std::string &address, uint64_t endpoint) const;
@@ -83,6 +99,8 @@ class Endpoints final : public node::Output {
     Time deadline() const;
     // Carries out what plugins have told; true if there was anything.
     bool apply_notices(Time now);
+    // What other workers have handed over.
+    void on_handed(Time now);
 
     // -- node::Output
     uint32_t send(EndpointIndex index, std::span<const plait_datagram> v) override;
@@ -99,6 +117,9 @@ class Endpoints final : public node::Output {
     void run(Endpoint &h, int fd, uint32_t events, Time now);
     void receive(Endpoint &h, Time now);
     void deliver(Endpoint &h, std::span<plait_datagram> v, Time now);
+    void sort(Endpoint &h, std::span<plait_datagram> v, Time now);
+    void take_apart(Endpoint &h, const plait_datagram &run, Time now);
+    static uint64_t public_handle(const Endpoint &h) { return h.shared != 0 ? h.shared : h.handle; }
     void apply(Endpoint &h, const Notice &notice, Time now);
     void apply_member(Endpoint &group, const Notice &notice, Time now);
     void open_member(Endpoint &group, const plait_addr &addr, Time now);
@@ -114,13 +135,16 @@ class Endpoints final : public node::Output {
     HostServices services_;
     node::Node *node_ = nullptr;
     std::vector<std::unique_ptr<Endpoint>> slots_;
-    std::vector<uint16_t> generations_;                   // of the slots
+    std::vector<uint16_t> generations_; // of the slots
     struct Departed {
         uint64_t handle, token, parent;
     };
     std::vector<Departed> departed_; // until CLOSED is told
-    std::vector<uint8_t> scratch_; // what was pushed; the node writes into it
+    std::vector<uint8_t> scratch_;   // what was pushed; the node writes into it
     std::array<plait_datagram, kRecvBatch> batch_{};
+    Crew *crew_ = nullptr; // of a node with several workers
+    uint32_t worker_ = 0;
+    Crew::Batch handed_;
 };
 
 } // namespace plait::runtime

@@ -53,9 +53,9 @@ std::string base_of(const plait_host_endpoint &h) {
 } // namespace
 
 Result<const plait_host_endpoint *> Endpoints::look(uint64_t endpoint) const {
-    const auto index = node_->endpoint_index(endpoint);
     if (const Endpoint *h = of(endpoint))
         return h;
+    const auto index = node_->endpoint_index(endpoint);
     return Error{index ? PLAIT_E_CLOSED : index.status()};
 }
 
@@ -113,7 +113,7 @@ Result<Target> Endpoints::resolve(const std::string &address, uint64_t endpoint)
         const auto h = look(endpoint);
         if (!h)
             return Error{fail(h.status(), "the endpoint: %s", base::status_text(h.status()))};
-        Target target{endpoint, {}};
+        Target target{(*h)->handle, {}};
         if ((*h)->members != nullptr)
             group = endpoint;
         else if (!address.empty() && !parse_address(**h, address, target.addr))

@@ -75,7 +75,10 @@ void Endpoints::receive(Endpoint &h, Time now) {
                                 base::status_text(status));
         if (got == 0)
             return;
-        deliver(h, std::span(batch_).first(got), now);
+        if (h.is_shared)
+            sort(h, std::span(batch_).first(got), now);
+        else
+            deliver(h, std::span(batch_).first(got), now);
         if (h.transport->recv_done != nullptr)
             h.transport->recv_done(h.self, batch_.data(), got);
         if (got < kRecvBatch)

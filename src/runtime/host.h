@@ -55,8 +55,10 @@ struct plait_host_endpoint {
     const plait_transport *transport = nullptr; // nullptr: an application endpoint
     void *self = nullptr;                       // set while it is open
     std::string uri;
-    uint64_t tag = 0;    // slot and generation, for Poller
-    uint64_t handle = 0; // in the node
+    uint64_t tag = 0;       // slot and generation, for Poller
+    uint64_t handle = 0;    // in the node
+    uint64_t shared = 0;    // another worker's handle of it, which is the application's
+    bool is_shared = false; // each worker has it
     uint64_t token = 0;
     plait::EndpointIndex index{};
     plait::Time alarm = plait::kNever;
@@ -70,7 +72,7 @@ struct plait_host_endpoint {
     std::atomic<bool> wake_asked{false};
     std::array<plait::runtime::Watch, PLAIT_TRANSPORT_FDS_MAX> watches{};
     std::vector<plait::runtime::Notice> notices;
-    uint32_t recv_buffer = 0, send_buffer = 0;       // as wished for
+    uint32_t recv_buffer = 0, send_buffer = 0;        // as wished for
     const plait_transport_members *members = nullptr; // it stands for several
     uint64_t parent = 0;                              // the one that this is a member of,
     plait_addr member_addr{};                         // under this address

@@ -14,11 +14,23 @@ namespace plait::runtime {
 
 Worker::Worker(const WorkerConfig &config, node::Config node_config, crypto::Identity identity)
     : loader_(config.builtin, config.search_path), endpoints_(loader_, waker_, log_),
-      node_(std::make_unique<node::Node>(std::move(node_config), std::move(identity), entropy_,
-                                         monotonic_now())),
-      busy_poll_(config.busy_poll) {
+      crew_(config.crew), index_(config.index), busy_poll_(config.busy_poll) {
+    make_node(std::move(node_config), std::move(identity));
     endpoints_.set_node(*node_);
     node_->set_wall_time(wall_time_ms());
+}
+
+void Worker::make_node(node::Config config, crypto::Identity identity) {
+    if (crew_ != nullptr) {
+        seat_.emplace(*crew_, index_, endpoints_);
+        endpoints_.set_crew(*crew_, index_);
+        crew_->set_waker(index_, &waker_);
+        config.worker = static_cast<uint8_t>(index_);
+        config.workers = static_cast<uint8_t>(crew_->size());
+        config.neighbours = &*seat_;
+    }
+    node_ = std::make_unique<node::Node>(std::move(config), std::move(identity), entropy_,
+                                         monotonic_now());
 }
 
 Result<Worker *> Worker::make(const WorkerConfig &config, node::Config node_config,
@@ -50,9 +62,8 @@ Status Worker::make_poller(uint32_t kind) {
 }
 
 Worker::~Worker() {
+    halt();
     Lock lock(mutex_);
-    if (mode_ == Mode::kThread)
-        leave_thread(lock);
     callback_ = nullptr;
     const Time now = monotonic_now();
     suspended_ = false;
@@ -61,6 +72,8 @@ Worker::~Worker() {
     }
     endpoints_.close_all();
     run_releases(lock);
+    if (crew_ != nullptr)
+        crew_->set_waker(index_, nullptr);
 }
 
 Worker::Call::Call(Worker &worker, Kind kind)
@@ -84,6 +97,17 @@ bool Worker::is_in_callback() {
     return in_callback();
 }
 
+bool Worker::is_started() {
+    Lock lock(mutex_);
+    return mode_ == Mode::kThread;
+}
+
+void Worker::halt() {
+    Lock lock(mutex_);
+    if (mode_ == Mode::kThread)
+        leave_thread(lock);
+}
+
 Time Worker::deadline() const {
     return suspended_ ? kNever : std::min(node_->deadline(), endpoints_.deadline());
 }
@@ -93,19 +117,29 @@ size_t Worker::take_events(std::span<plait_event> out, Time now) {
     std::copy_n(stash_.begin(), n, out.begin());
     stash_.erase(stash_.begin(), stash_.begin() + static_cast<std::ptrdiff_t>(n));
     const auto rest = out.subspan(n);
-    const size_t m = rest.empty() ? 0 : node_->take_events(rest, now);
-    note_events(rest.first(m));
+    size_t m = 0;
+    for (size_t taken = rest.size(); taken != 0 && m == 0;) {
+        taken = node_->take_events(rest, now);
+        m = note_events(rest.first(taken));
+    }
     stuck_ = m == 0 && !rest.empty();
     return n + m;
 }
 
-// Every event passes here once, on its way to the application.
-void Worker::note_events(std::span<plait_event> events) {
+// Every event passes here once, on its way to the application. Of an endpoint that all workers
+// have the first one tells; the others' events go no further. How many are left.
+size_t Worker::note_events(std::span<plait_event> events) {
+    size_t left = 0;
     for (plait_event &event : events) {
         endpoints_.complete(event);
+        if (index_ != 0 && event.type >= PLAIT_EVENT_ENDPOINT_STATE &&
+            event.type <= PLAIT_EVENT_ENDPOINT_OPENED)
+            continue;
         if (event.type == PLAIT_EVENT_CONNECTED || event.type == PLAIT_EVENT_CONNECTION_REQUEST)
             note_connection(event.connection);
+        events[left++] = event;
     }
+    return left;
 }
 
 void Worker::note_connection(uint64_t connection) {
@@ -139,7 +173,8 @@ size_t Worker::stash_events(Time now) {
     size_t n = 0;
     plait_event event;
     for (; node_->take_events({&event, 1}, now) == 1; n++) {
-        note_events({&event, 1});
+        if (note_events({&event, 1}) == 0)
+            continue;
         const auto same = std::find_if(stash_.begin(), stash_.end(), [&event](const auto &old) {
             return old.type == event.type && old.connection == event.connection &&
                    old.channel == event.channel && old.link == event.link &&
@@ -191,9 +226,15 @@ Status Worker::turn(Lock &lock, Time until, bool drain) {
     take_input(later);
     if (drain)
         settle(later);
+    notify();
+    return PLAIT_OK;
+}
+
+void Worker::notify() {
     if (watchers_ != 0)
         changed_.notify_all();
-    return PLAIT_OK;
+    if (crew_ != nullptr && callback_ == nullptr && has_events())
+        crew_->tell_news();
 }
 
 void Worker::take_input(Time now) {
@@ -203,6 +244,8 @@ void Worker::take_input(Time now) {
         endpoints_.on_ready(std::span(ready).first(n), now);
     if (suspended_)
         return;
+    if (crew_ != nullptr)
+        endpoints_.on_handed(now);
     endpoints_.on_woken(now);
     endpoints_.on_timers(now);
     endpoints_.apply_notices(now);
@@ -222,8 +265,8 @@ void Worker::settle(Time now) {
 }
 
 void Worker::alert(Time now) {
-    if (has_events() && watchers_ != 0)
-        changed_.notify_all();
+    if (has_events())
+        notify();
     const bool events = loop_has_events();
     if (sleeping_ || (mode_ == Mode::kAttached && !is_attached_thread())) {
         if (events || deadline() < sleep_until_)

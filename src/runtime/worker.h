@@ -21,6 +21,7 @@
 #include "runtime/loader.h"
 #include "runtime/log.h"
 #include "runtime/poller.h"
+#include "runtime/seat.h"
 #include "runtime/system.h"
 
 #include <condition_variable>
@@ -40,6 +41,8 @@ struct WorkerConfig {
     Duration busy_poll{};
     std::string search_path;
     std::vector<const plait_transport *> builtin;
+    Crew *crew = nullptr; // of a node with several workers: outlives them
+    uint32_t index = 0;   // in it
 };
 
 class Worker final : private Sink {
@@ -94,6 +97,9 @@ class Worker final : private Sink {
     Result<int> fd();
     Status start(plait_event_fn *callback, void *user);
     Status stop();
+    // Ends the thread, if there is one; not inside a callback.
+    void halt();
+    bool is_started();
     Status attach(event_base *base);
     void wake();
     Status suspend();
@@ -130,7 +136,9 @@ class Worker final : private Sink {
     bool has_events() const { return !stash_.empty() || has_fresh_events(); }
     size_t take_events(std::span<plait_event> out, Time now);
     size_t stash_events(Time now);
-    void note_events(std::span<plait_event> events);
+    size_t note_events(std::span<plait_event> events);
+    void make_node(node::Config config, crypto::Identity identity);
+    void notify();
     void end_connections(Time now);
     Status turn(Lock &lock, Time until, bool drain);
     Status sleep(Lock &lock, Time now, Time until);
@@ -154,6 +162,9 @@ class Worker final : private Sink {
     Log log_;
     Loader loader_;
     Endpoints endpoints_;
+    Crew *crew_;
+    uint32_t index_;
+    std::optional<Seat> seat_;
     std::unique_ptr<node::Node> node_;
     std::unique_ptr<Poller> poller_;   // ours
     std::unique_ptr<Poller> attached_; // in the application's event_base

@@ -23,13 +23,14 @@ enum {
 typedef struct perf_options {
     const char *id, *address; /* of the server; NULL where this is the server */
     const char *listen;
-    const char *mode;     /* bulk: copy, reserve or owned */
+    const char *mode; /* bulk: copy, reserve or owned */
     double seconds;
-    uint32_t count;       /* channels, connections or rounds, by command */
-    uint32_t size;        /* bytes of a message */
-    uint32_t cipher;      /* PLAIT_CIPHER_* */
+    uint32_t count;  /* channels, connections or rounds, by command */
+    uint32_t size;   /* bytes of a message */
+    uint32_t cipher; /* PLAIT_CIPHER_* */
     uint32_t busy_poll_us;
-    double settle;        /* seconds until an idle connection has given back what it can */
+    uint32_t workers; /* of the server; 0: one, run by plait_node_wait */
+    double settle;    /* seconds until an idle connection has given back what it can */
 } perf_options;
 
 /* What the server tells of itself. Both sides are the same program, so it travels as it is. */
@@ -49,7 +50,7 @@ typedef struct perf_peer {
 
 /* perf_common.c */
 void check(plait_status status, const char *what); /* ends the program */
-plait_node *new_node(uint32_t busy_poll_us);
+plait_node *new_node(uint32_t busy_poll_us, uint32_t workers);
 plait_node *new_node_on(const char *uri, uint32_t busy_poll_us);
 void open_peer(const perf_options *options, perf_peer *peer);
 void close_peer(perf_peer *peer);

@@ -17,11 +17,12 @@ void check(plait_status status, const char *what) {
     exit(1);
 }
 
-plait_node *new_node(uint32_t busy_poll_us) {
+plait_node *new_node(uint32_t busy_poll_us, uint32_t workers) {
     plait_node_config config = PLAIT_NODE_CONFIG_INIT;
     plait_identity *identity;
     plait_node *node;
     config.busy_poll_us = busy_poll_us;
+    config.workers = workers;
     config.max_connections = 1u << 18;
     config.max_channels = 16384;
     config.memory_budget = (uint64_t)16 << 30;
@@ -32,7 +33,7 @@ plait_node *new_node(uint32_t busy_poll_us) {
 }
 
 plait_node *new_node_on(const char *uri, uint32_t busy_poll_us) {
-    plait_node *node = new_node(busy_poll_us);
+    plait_node *node = new_node(busy_poll_us, 0);
     plait_endpoint endpoint;
     check(plait_endpoint_open(node, uri, NULL, &endpoint), uri);
     return node;

@@ -6,7 +6,7 @@
 
 static const char kUsage[] =
     "usage: plait_perf COMMAND [--NAME VALUE]...\n"
-    "  server       --listen URI (udp://127.0.0.1:0)\n"
+    "  server       --listen URI (udp://127.0.0.1:0) --workers N (threads of the library)\n"
     "  bulk         one channel, or --count of them, for --seconds; --mode copy|reserve|owned\n"
     "  echo         messages of --size bytes to and fro, for --seconds\n"
     "  connections  --count connections: handshakes, memory of idle ones after --settle seconds\n"
@@ -50,6 +50,8 @@ static int read_option(perf_options *o, const char *name, const char *value) {
         o->size = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--busy-poll") == 0)
         o->busy_poll_us = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--workers") == 0)
+        o->workers = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--cipher") == 0)
         o->cipher = cipher_of(value);
     else
@@ -58,8 +60,8 @@ static int read_option(perf_options *o, const char *name, const char *value) {
 }
 
 int main(int argc, char **argv) {
-    perf_options options = {.listen = "udp://127.0.0.1:0", .mode = "copy", .seconds = 2,
-                            .size = 64, .settle = 12};
+    perf_options options = {
+        .listen = "udp://127.0.0.1:0", .mode = "copy", .seconds = 2, .size = 64, .settle = 12};
     size_t command = 0, commands = sizeof kCommands / sizeof *kCommands;
     while (argc > 1 && command < commands && strcmp(kCommands[command].name, argv[1]) != 0)
         command++;

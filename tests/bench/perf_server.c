@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server: one node on one thread, for any number of clients. It prints its id and address and
- * runs until it is killed. */
+/* The server: one node for any number of clients, on this thread, or with --workers on threads of
+ * the library. It prints its id and address and runs until it is killed. */
 #include "perf.h"
 
+#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { kSink = 1, kEcho = 2, kStats = 3, kHold = 4, kLabelMax = 32, kSlices = 64 };
 
 typedef struct server {
     plait_node *node;
-    uint64_t sink_bytes, sink_first_us, sink_last_us;
-    char message[kChunk];
+    uint64_t sink_bytes, sink_first_us, sink_last_us; /* of all threads */
 } server;
+
+static _Thread_local char message[kChunk];
 
 static void accept_channel(server *s, plait_channel channel) {
     plait_channel_config config = PLAIT_CHANNEL_STREAM;
@@ -32,36 +35,37 @@ static void sink(server *s, plait_channel channel) {
         for (size_t i = 0; i < count; i++)
             bytes += slices[i].len;
         check(plait_channel_consume(s->node, channel, bytes), "consume");
-        s->sink_bytes += bytes;
+        __atomic_fetch_add(&s->sink_bytes, bytes, __ATOMIC_RELAXED);
     }
-    s->sink_last_us = now_us();
-    if (s->sink_first_us == 0)
-        s->sink_first_us = s->sink_last_us;
+    const uint64_t now = now_us();
+    uint64_t never = 0;
+    __atomic_store_n(&s->sink_last_us, now, __ATOMIC_RELAXED);
+    __atomic_compare_exchange_n(&s->sink_first_us, &never, now, false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
 }
 
 static void echo(server *s, plait_channel channel) {
     size_t len;
-    while (plait_channel_read(s->node, channel, s->message, sizeof s->message, &len) == PLAIT_OK)
-        check(plait_channel_send(s->node, channel, s->message, len, NULL), "echo");
+    while (plait_channel_read(s->node, channel, message, sizeof message, &len) == PLAIT_OK)
+        check(plait_channel_send(s->node, channel, message, len, NULL), "echo");
 }
 
 static void answer_stats(server *s, plait_channel channel) {
     plait_node_stats node = {.struct_size = sizeof node};
     server_stats out = {0};
     size_t len;
-    while (plait_channel_read(s->node, channel, s->message, sizeof s->message, &len) == PLAIT_OK) {
+    while (plait_channel_read(s->node, channel, message, sizeof message, &len) == PLAIT_OK) {
         check(plait_node_get_stats(s->node, &node), "stats");
         out.connections = node.connections;
         out.connections_total = node.connections_total;
         out.malloc_bytes = malloc_bytes();
         out.rss_bytes = rss_bytes();
         out.cpu_us = cpu_us();
-        out.sink_bytes = s->sink_bytes;
-        out.sink_first_us = s->sink_first_us;
-        out.sink_last_us = s->sink_last_us;
+        out.sink_bytes = __atomic_exchange_n(&s->sink_bytes, 0, __ATOMIC_RELAXED);
+        out.sink_first_us = __atomic_exchange_n(&s->sink_first_us, 0, __ATOMIC_RELAXED);
+        out.sink_last_us = __atomic_exchange_n(&s->sink_last_us, 0, __ATOMIC_RELAXED);
         out.packets_received = node.datagrams_received;
         out.bytes_received = node.bytes_received;
-        s->sink_bytes = s->sink_first_us = s->sink_last_us = 0;
         check(plait_channel_send(s->node, channel, &out, sizeof out, NULL), "answer");
     }
 }
@@ -83,6 +87,11 @@ static void on_event(server *s, const plait_event *e) {
     }
 }
 
+static void on_any_event(plait_node *node, const plait_event *event, void *user) {
+    (void)node;
+    on_event(user, event);
+}
+
 int perf_server(const perf_options *options) {
     static server s;
     plait_event events[kEventsAtOnce];
@@ -90,7 +99,7 @@ int perf_server(const perf_options *options) {
     plait_endpoint endpoint;
     plait_id id;
     size_t got;
-    s.node = new_node(options->busy_poll_us);
+    s.node = new_node(options->busy_poll_us, options->workers);
     check(plait_endpoint_open(s.node, options->listen, NULL, &endpoint), options->listen);
     check(plait_endpoint_uri(s.node, endpoint, address, sizeof address, NULL), "address");
     check(plait_node_id(s.node, &id), "id");
@@ -98,6 +107,11 @@ int perf_server(const perf_options *options) {
     check(plait_node_listen(s.node, NULL), "listen");
     printf("{\"id\": \"%s\", \"address\": \"%s\"}\n", id_text, address);
     fflush(stdout);
+    if (options->workers != 0) {
+        check(plait_node_start(s.node, on_any_event, &s), "start");
+        for (;;)
+            pause();
+    }
     for (;;) {
         check(plait_node_wait(s.node, events, kEventsAtOnce, &got, -1), "wait");
         for (size_t i = 0; i < got; i++)

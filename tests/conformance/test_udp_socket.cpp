@@ -4,6 +4,7 @@
 // demand.
 #include "builtin.h"
 #include "suite.h"
+#include "wire/steer.h"
 
 #include <cerrno>
 #include <net/if.h>
@@ -198,10 +199,24 @@ void test_workers_share_a_port(void **state) {
     plait_host_endpoint *second = p.host.open(&plait_transport_udp, uri.c_str(), 1, 2);
     assert_non_null(second);
     p.addr_z = first->bound;
-    p.batch = {pattern(1, 50)};
-    assert_true(p.send_batch(p.a, p.addr_z));
-    assert_true(p.host.run([&] { return first->inbox.size() + second->inbox.size() == 1; },
-                           kPatienceMs));
+    plait_host_endpoint *const workers[] = {first, second};
+    for (uint32_t i = 0; i < 200; i++) { // short, long with a dcid, long without, cut off
+        std::vector<uint8_t> d = pattern(i, i % 8 == 7 ? 1 + i / 8 % 8 : 60);
+        d[0] = static_cast<uint8_t>(d[0] & 0x7f) | (i % 2 ? 0x80 : 0);
+        if (d.size() > 6 && i % 2) {
+            d[5] = i % 4 == 1 ? 0 : 8;
+            d[6] = i % 4 == 1 ? static_cast<uint8_t>(i % 9) : d[6];
+        }
+        p.batch = {d};
+        assert_true(p.send_batch(p.a, p.addr_z));
+        plait_host_endpoint *const meant = workers[plait::wire::worker_of(d, 2)];
+        const size_t before = meant->inbox.size();
+        assert_true(p.host.run([&] { return meant->inbox.size() == before + 1; }, kPatienceMs));
+    }
+    assert_int_equal(first->inbox.size() + second->inbox.size(), 200);
+    assert_true(first->inbox.size() > 30 && second->inbox.size() > 30);
+    assert_null(p.host.open(&plait_transport_udp, uri.c_str(), 0, 2)); // another node's first
+    assert_int_equal(p.host.last_status, PLAIT_E_ADDRESS_IN_USE);
 }
 
 void test_port_unreachable_is_stepped_over(void **state) {

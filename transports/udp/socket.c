@@ -99,19 +99,27 @@ static plait_status read_params(udp_endpoint *e, uri_text query) {
     return PLAIT_OK;
 }
 
-static plait_status bind_socket(udp_endpoint *e, const plait_addr *where, uint32_t workers) {
+/* The first worker's socket is bound alone, so that a port that is somebody else's, or another
+ * endpoint's of this node, is found out; only then others may join it. */
+static plait_status bind_socket(udp_endpoint *e, const plait_addr *where,
+                                const plait_open_args *args) {
     udp_sockaddr sa;
     socklen_t len;
     /* [::] and 0.0.0.0 are two sockets: an address then says which one a packet belongs to. */
     if (e->family == AF_INET6 && !set_int(e->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) {
         return refuse_errno(e, "IPV6_V6ONLY");
     }
-    if (workers > 1 && !set_int(e->fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
+    if (args->worker > 0 && !set_int(e->fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
         return refuse_errno(e, "SO_REUSEPORT");
     }
     udp_addr_to_sockaddr(where, e->family, &sa, &len);
     if (bind(e->fd, &sa.any, len) != 0) {
         return refuse_errno(e, "bind");
+    }
+    if (args->worker > 0) {
+        udp_steer(e->fd, args->workers);
+    } else if (args->workers > 1 && !set_int(e->fd, SOL_SOCKET, SO_REUSEPORT, 1)) {
+        return refuse_errno(e, "SO_REUSEPORT");
     }
     len = sizeof sa;
     if (getsockname(e->fd, &sa.any, &len) != 0) {
@@ -128,6 +136,9 @@ static plait_status open_socket(udp_endpoint *e, const plait_open_args *args) {
     plait_addr where;
     if (!uri_split(args->uri, "udp", &parts)) {
         return refuse(e, PLAIT_E_URI, "not of the form udp://ADDRESS:PORT");
+    }
+    if (udp_is_group(parts.place) && args->workers > 1) {
+        return refuse(e, PLAIT_E_UNSUPPORTED, "udp://* needs a node with one worker");
     }
     if (udp_is_group(parts.place)) {
         return udp_group_open(e, parts);
@@ -150,7 +161,7 @@ static plait_status open_socket(udp_endpoint *e, const plait_open_args *args) {
         return status;
     }
     ask_for_features(e, args);
-    status = bind_socket(e, &where, args->workers);
+    status = bind_socket(e, &where, args);
     if (status != PLAIT_OK) {
         return status;
     }

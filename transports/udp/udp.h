@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The udp transport's own pieces: addresses (address.c), opening a socket (socket.c), moving
- * datagrams (io.c), one endpoint for each address of the machine (members.c), and the entry
- * (udp.c). */
+/* The udp transport's own pieces: addresses (address.c), opening a socket (socket.c), several with
+ * one port (steer.c), moving datagrams (io.c), one endpoint for each address of the machine
+ * (members.c), and the entry (udp.c). */
 #ifndef PLAIT_TRANSPORTS_UDP_H
 #define PLAIT_TRANSPORTS_UDP_H
 #include "common/uri.h"
@@ -88,6 +88,10 @@ uint32_t udp_path_mtu(const udp_endpoint *e, const plait_addr *addr);
 
 /* Whether the system itself would send to `addr` from where this socket is bound. */
 bool udp_is_routed(const udp_endpoint *e, const plait_addr *addr);
+
+/* steer.c. Tells the kernel which of the sockets of fd's port gets a datagram; false: it cannot,
+ * and spreads them by their addresses. */
+bool udp_steer(int fd, uint32_t workers);
 
 /* members.c */
 bool udp_is_group(uri_text place);
