@@ -46,12 +46,10 @@ struct FrameHandler {
     Status on(const wire::AckFreqFrame &f) {
         if (!connection_wide())
             return wrong_key();
-        if (LinkEntry *l = c.find_link(f.link); l && l->recovery) {
-            l->recovery->received.set_ack_every(
-                static_cast<uint32_t>(std::min<uint64_t>(f.packets, 1u << 20)));
-            l->recovery->received.set_max_delay(
+        if (LinkEntry *l = c.find_link(f.link); l && l->recovery)
+            l->recovery->received.set_frequency(
+                f.seq, static_cast<uint32_t>(std::min<uint64_t>(f.packets, 1u << 20)),
                 base::micros(static_cast<int64_t>(std::min<uint64_t>(f.max_delay_us, 1u << 24))));
-        }
         return PLAIT_OK;
     }
     Status on(const wire::ChallengeFrame &f) {

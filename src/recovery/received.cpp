@@ -114,6 +114,14 @@ void ReceivedPackets::set_ack_every(uint32_t packets) {
     every_ = std::min(every_, every_limit_);
 }
 
+void ReceivedPackets::set_frequency(uint64_t seq, uint32_t packets, Duration max_delay) {
+    if (seq < next_seq_)
+        return;
+    next_seq_ = seq + 1;
+    set_ack_every(packets);
+    max_delay_ = std::max(max_delay, kMinAckDelay);
+}
+
 ReceivedMemory ReceivedPackets::remember() const {
     ReceivedMemory m;
     if (any_)

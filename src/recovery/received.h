@@ -83,8 +83,8 @@ class ReceivedPackets {
     void on_ack_acked(PacketNumber largest);
 
     // From the peer's ACK_FREQ: packets between ACKs at most, and how long one may wait.
-    void set_ack_every(uint32_t packets);
-    void set_max_delay(Duration delay) { max_delay_ = std::max(delay, kMinAckDelay); }
+    // Frames may overtake each other: one with a smaller seq than an earlier one's changes nothing.
+    void set_frequency(uint64_t seq, uint32_t packets, Duration max_delay);
     void set_srtt(Duration srtt) { srtt_ = srtt; }
     Duration delay() const;
 
@@ -95,6 +95,7 @@ class ReceivedPackets {
     void restore(const ReceivedMemory &memory, Time now);
 
   private:
+    void set_ack_every(uint32_t packets);
     void count_rate(Time now);
     bool allow_immediate();
     size_t reportable() const;
@@ -109,6 +110,7 @@ class ReceivedPackets {
     Duration srtt_ = base::millis(100);
     Duration max_delay_ = kMaxAckDelay;
     EcnCounts ecn_;
+    uint64_t next_seq_ = 0; // of ACK_FREQ
     uint32_t pending_ = 0; // ack-eliciting packets since the last ACK
     uint32_t window_packets_ = 0, last_window_ = 0;
     uint32_t every_limit_ = kMaxAckEvery, every_ = 2;

@@ -111,8 +111,12 @@ CHECKED_TEST(test_received_delay_is_bounded_both_ways) {
     CHECK(r.delay() == millis(1));
     r.set_srtt(millis(500));
     CHECK(r.delay() == millis(5));
-    r.set_max_delay(millis(2));
+    r.set_frequency(1, 10, millis(2));
     CHECK(r.delay() == millis(2));
+    r.set_frequency(0, 10, millis(4)); // an earlier one, overtaken
+    CHECK(r.delay() == millis(2));
+    r.set_frequency(2, 10, millis(3));
+    CHECK(r.delay() == millis(3));
     return true;
 }
 
