@@ -4,7 +4,7 @@
 //
 //     links_table [--seeds N] [--only TEXT] [--list] [--links] [--bbr]
 //
-// --bbr: BBRv3 in place of CUBIC, with the targets for it; what is not stated for it has CUBIC's.
+// --bbr: BBRv3 in place of CUBIC; the targets that are printed stay those of CUBIC.
 // A link is written Mbit/s / RTT ms, its queue in multiples of rate x RTT. Shares are of the sum of
 // the rates, less what a full packet spends on headers: unique bytes that the application got over
 // (sum of rates x 1419 / 1452). The links are validated and cold when a transfer begins. Of several
