@@ -325,6 +325,9 @@ typedef struct plait_node_stats {
     uint64_t handshakes_refused;  /**< by list, application or limit */
     uint64_t receive_memory;      /**< bytes of the memory budget that are taken */
     uint64_t send_memory;         /**< bytes taken for sending and not acknowledged yet */
+    uint64_t retries_sent;        /**< strangers who had to prove their address first */
+    uint64_t resets_sent;         /**< to peers who spoke to an earlier run of this node */
+    uint64_t handshakes_in_pieces; /**< handshake messages that were sent as FRAGs */
 } plait_node_stats;
 
 /** Gives the counters. out: [in,out] struct_size is set by the caller; no more than that is

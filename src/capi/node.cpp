@@ -288,6 +288,9 @@ void add_stats(Call &call, plait_node_stats &stats) {
     stats.handshakes_refused += from.handshakes_refused;
     stats.receive_memory += from.receive_memory;
     stats.send_memory += from.send_memory;
+    stats.retries_sent += from.retries_sent;
+    stats.resets_sent += from.resets_sent;
+    stats.handshakes_in_pieces += from.handshakes_in_pieces;
     stats.endpoints = std::max(stats.endpoints, from.endpoints); // the first worker has all
 }
 } // namespace

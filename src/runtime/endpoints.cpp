@@ -232,9 +232,19 @@ void Endpoints::close_all() {
         }
 }
 
-Status Endpoints::push(uint64_t endpoint, const plait_addr *from, Bytes data, Time now) {
+// Of an application's endpoint; of any other one nullptr, and the detail says why.
+Endpoints::Endpoint *Endpoints::app(uint64_t endpoint) const {
     Endpoint *h = of(endpoint);
-    if (h == nullptr || !h->output)
+    if (h != nullptr && h->output)
+        return h;
+    fail(PLAIT_E_UNSUPPORTED, "%s: not an application endpoint",
+         h != nullptr ? h->uri.c_str() : "this endpoint");
+    return nullptr;
+}
+
+Status Endpoints::push(uint64_t endpoint, const plait_addr *from, Bytes data, Time now) {
+    Endpoint *h = app(endpoint);
+    if (h == nullptr)
         return PLAIT_E_UNSUPPORTED;
     if (data.size() > h->app_mtu)
         return fail(PLAIT_E_TOO_BIG, "%s: %zu bytes, the MTU is %u", h->uri.c_str(), data.size(),
@@ -249,8 +259,8 @@ Status Endpoints::push(uint64_t endpoint, const plait_addr *from, Bytes data, Ti
 }
 
 Status Endpoints::take(uint64_t endpoint, plait_addr &to, MutBytes out, size_t &size, Time now) {
-    Endpoint *h = of(endpoint);
-    if (h == nullptr || !h->output)
+    Endpoint *h = app(endpoint);
+    if (h == nullptr)
         return PLAIT_E_UNSUPPORTED;
     if (h->output->empty())
         return PLAIT_E_AGAIN;
@@ -270,8 +280,8 @@ Status Endpoints::take(uint64_t endpoint, plait_addr &to, MutBytes out, size_t &
 }
 
 Status Endpoints::set_app_state(uint64_t endpoint, bool up, Time now) {
-    Endpoint *h = of(endpoint);
-    if (h == nullptr || !h->output)
+    Endpoint *h = app(endpoint);
+    if (h == nullptr)
         return PLAIT_E_UNSUPPORTED;
     if (up)
         node_->endpoint_up(h->index, nullptr, now);

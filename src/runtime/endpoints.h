@@ -113,6 +113,7 @@ class Endpoints final : public node::Output {
     Result<uint64_t> join_node(Endpoint &h, const node::EndpointInfo &info, Time now);
     node::EndpointInfo describe(const Endpoint &h) const;
     Endpoint *of(uint64_t endpoint) const;
+    Endpoint *app(uint64_t endpoint) const;
     Endpoint *at(EndpointIndex index) const;
     void run(Endpoint &h, int fd, uint32_t events, Time now);
     void receive(Endpoint &h, Time now);

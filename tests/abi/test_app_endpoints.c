@@ -41,12 +41,12 @@ static plait_event expect(air *w, side *s, uint32_t type) {
     return pair_expect(&w->p, s, type);
 }
 
-static void side_open_app(side *s, bool point_to_point) {
+static void side_open_app(side *s, bool point_to_point, uint32_t mtu) {
     plait_app_endpoint_config config = PLAIT_APP_ENDPOINT_CONFIG_INIT;
     const plait_node_config node_config = test_config();
     plait_id id;
     config.point_to_point = point_to_point;
-    config.mtu = 500;
+    config.mtu = mtu;
     config.token = 77;
     assert_ok(plait_identity_new(&s->identity));
     assert_ok(plait_node_new(s->identity, &node_config, &s->node));
@@ -58,16 +58,16 @@ static void side_open_app(side *s, bool point_to_point) {
 
 static int set_up_line(void **state) {
     air *w = calloc(1, sizeof *w);
-    side_open_app(&w->p.a, true);
-    side_open_app(&w->p.z, true);
+    side_open_app(&w->p.a, true, 500);
+    side_open_app(&w->p.z, true, 500);
     *state = w;
     return 0;
 }
 
 static int set_up_air(void **state) {
     air *w = calloc(1, sizeof *w);
-    side_open_app(&w->p.a, false);
-    side_open_app(&w->p.z, false);
+    side_open_app(&w->p.a, false, 100);
+    side_open_app(&w->p.z, false, 100);
     *state = w;
     return 0;
 }
@@ -119,6 +119,13 @@ static void test_addresses_are_carried_along(void **state) {
     assert_ok(plait_link_address(a->node, link, text, sizeof text, NULL));
     assert_string_equal(text, "app://ble/addz");
     echo_once(w);
+    /* Datagrams of 100 bytes hold no handshake: the address was proven first, then came pieces. */
+    plait_node_stats stats = {.struct_size = sizeof stats};
+    assert_ok(plait_node_get_stats(w->p.z.node, &stats));
+    assert_true(stats.retries_sent >= 1 && stats.handshakes_in_pieces >= 1);
+    assert_int_equal(stats.resets_sent, 0);
+    assert_ok(plait_node_get_stats(a->node, &stats));
+    assert_true(stats.retries_sent == 0 && stats.handshakes_in_pieces >= 1);
 }
 
 static void test_state_is_told_and_noticed(void **state) {
@@ -164,6 +171,7 @@ static void test_wrong_use_is_refused(void **state) {
     assert_ok(plait_endpoint_take(a->node, a->endpoint, NULL, buf, len, &len));
     assert_ok(plait_endpoint_open(a->node, "memory://app-test", NULL, &memory));
     assert_status(plait_endpoint_push(a->node, memory, NULL, buf, 1), PLAIT_E_UNSUPPORTED);
+    assert_detail_has("memory://app-test: not an application endpoint");
     assert_status(plait_endpoint_take(a->node, memory, NULL, buf, 1, &len), PLAIT_E_UNSUPPORTED);
     assert_status(plait_endpoint_set_state(a->node, memory, PLAIT_ENDPOINT_UP),
                   PLAIT_E_UNSUPPORTED);

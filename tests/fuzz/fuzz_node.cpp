@@ -8,6 +8,7 @@
 #include "fuzz.h"
 
 #include "../unit/node/raw_peer.h"
+#include "wire/handshake_packets.h"
 
 using namespace plait;
 using namespace plait::test;
@@ -52,7 +53,7 @@ class Fuzzer {
     }
 
     void step(uint8_t which) {
-        switch (which % 10) {
+        switch (which % 11) {
         case 0: { // anything
             const Bytes b = piece(255);
             return deliver({b.begin(), b.end()});
@@ -69,6 +70,7 @@ class Fuzzer {
         case 6: return change_init();
         case 7: return peer_.pass(base::millis(in_.u8()));
         case 8: return peer_.pass(base::millis(in_.u8() * 100));
+        case 10: return send_pieces();
         default: return call(in_.u8());
         }
     }
@@ -100,6 +102,43 @@ class Fuzzer {
         const size_t at = in_.u16() % p.size();
         p[at] ^= in_.u8();
         deliver(std::move(p));
+    }
+
+    // An INIT in pieces under the cookie of a RETRY: in steps of the input's length, from the place
+    // that it says, with a byte changed.
+    void send_pieces() {
+        const std::vector<uint8_t> init = peer_.init();
+        const Bytes probe = peer_.hs->probe(peer_.own_entropy);
+        peer_.deliver({probe.begin(), probe.end()});
+        for (const auto &d : peer_.out)
+            (void)peer_.hs->on_retry(d);
+        const auto &cookie = peer_.hs->proof().cookie;
+        const Bytes message = peer_.hs->message();
+        const size_t step = 16 + in_.u8();
+        const size_t first = in_.u8() % 8 * step;
+        const size_t changed = in_.u16();
+        if (!cookie)
+            return;
+        std::array<uint8_t, wire::kLongHeaderMax + wire::kFragmentHead> head;
+        for (size_t n = 0, at = first; n * step < message.size(); n++, at += step) {
+            if (at >= message.size())
+                at = 0;
+            base::Writer w(head);
+            wire::write_long_header(w, {wire::LongType::kFrag, wire::kVersion1, {}, peer_.cid, 0});
+            w.u8(static_cast<uint8_t>(wire::LongType::kInit));
+            w.u16(static_cast<uint16_t>(message.size()));
+            w.u16(static_cast<uint16_t>(at));
+            const Bytes data = message.subspan(at, std::min(step, message.size() - at));
+            const auto tag = crypto::fragment_tag(*cookie, w.written(), data);
+            std::vector<uint8_t> piece(w.written().begin(), w.written().end());
+            piece.insert(piece.end(), tag.begin(), tag.end());
+            piece.insert(piece.end(), data.begin(), data.end());
+            if (changed < piece.size())
+                piece[changed] ^= 1;
+            deliver(std::move(piece));
+        }
+        if (peer_.take_resp())
+            peer_.pn.clear();
     }
 
     // -- the application

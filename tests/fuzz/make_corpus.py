@@ -96,6 +96,9 @@ def node_seeds(frames):
     yield "link", b"\x01" + bytes([9, 7, 0, 0]) + say(frames["new_cid"]) + wait * 4
     yield "handshake", b"\0" + bytes([6, 0, 60, 0, 0, 6, 1, 0, 9, 0, 6, 0, 0, 0, 0, 8, 120])
     yield "sealed", b"\x01" + bytes([4, 3, 2, 0, 4, 30, 9, 0, 5, 0, 3, 5, 1, 0])
+    for name, step, changed in (("pieces", 60, 1000), ("pieces_changed", 100, 40)):
+        pieces = bytes([10, step, 3]) + struct.pack(">H", changed)
+        yield name, b"\0" + pieces + say(frames["ping"]) + pieces + wait
     yield "raw", b"\x01" + bytes([0, 30]) + bytes(range(30)) + b"\0" + bytes([8, 255])
 
 
