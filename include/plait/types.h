@@ -73,7 +73,8 @@ enum {
     PLAIT_EVENT_DORMANT = 4,
 
     /** The peer wants to open a channel: plait_channel_accept or plait_channel_refuse. connection,
-     *  channel. What it proposes: plait_channel_label, plait_channel_get_config. */
+     *  channel. What it proposes: plait_channel_label, plait_channel_get_config. Of what comes
+     *  with the request or after it nothing is told before it was accepted. */
     PLAIT_EVENT_CHANNEL_REQUEST = 10,
     /** The peer has accepted a channel that this side opened. connection, channel. Data may be sent
      *  before that; nobody has to wait for this event. Or this node has accepted one of the peer's
@@ -83,8 +84,8 @@ enum {
      *  both sides, or closed by this one; PLAIT_E_RESET, PLAIT_E_REFUSED, PLAIT_E_LOSS,
      *  PLAIT_E_TIMEOUT (plait_channel_close_linger), or why the connection ended; a: the code given
      *  to reset, stop or refuse; b: bytes that were taken from this side and not acknowledged by
-     *  the peer's library: given up, or thrown away by the end. Each byte taken was delivered or is
-     *  counted here. */
+     *  the peer's library: given up, or thrown away by the end; with PLAIT_E_REFUSED all of them.
+     *  Each byte taken was delivered or is counted here. */
     PLAIT_EVENT_CHANNEL_CLOSED = 12,
     /** Something can be read, or the end (PLAIT_E_END, PLAIT_E_RESET) can be found out by reading.
      *  connection, channel; a: bytes that can be read now. Comes again when more arrives; what is

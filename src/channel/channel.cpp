@@ -108,6 +108,7 @@ Status Channel::accept(const Config &local, Time) {
 Status Channel::refuse(uint64_t code) {
     if (c_.phase != Phase::kOffered)
         return PLAIT_E_STATE;
+    c_.events = 0;
     refused(code);
     c_.want(control::kRefuse);
     settle();
@@ -118,6 +119,7 @@ void Channel::refused(uint64_t code) {
     set_phase(Phase::kRefused);
     c_.more().send_code = c_.more().receive_code = code;
     send_.drop(c_);
+    send_.take_back_acked(c_);
     if (!receive_.ended())
         receive_.drop(c_, receive_.state() == ReceiveState::kStopping ? ReceiveState::kStopped
                                                                       : ReceiveState::kReset);

@@ -161,8 +161,9 @@ class Channel {
     void set_srtt(Duration srtt) { c_.budget->set_srtt(srtt); }
 
     // -- Getters -------------------------------------------------------------------------
-    EventSet take_events() { return std::exchange(c_.events, 0); }
-    bool has_events() const { return c_.events != 0; }
+    // Of a request nothing is told until the application has answered it.
+    EventSet take_events() { return has_events() ? std::exchange(c_.events, 0) : 0; }
+    bool has_events() const { return c_.events != 0 && c_.phase != Phase::kOffered; }
     // Both directions ended and all of it acknowledged: the connection may forget it.
     bool done() const;
     ChannelNumber number() const { return c_.number; }

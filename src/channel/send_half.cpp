@@ -366,6 +366,14 @@ void SendHalf::drop(Core &c) {
     drop_flight(c);
 }
 
+void SendHalf::take_back_acked(Core &c) {
+    if (!c.extra || !c.extra->stats)
+        return;
+    Stats &s = *c.extra->stats;
+    s.bytes_undelivered += std::exchange(s.bytes_acked, 0);
+    s.messages_undelivered += std::exchange(s.messages_acked, 0);
+}
+
 void SendHalf::destroy(Core &c) {
     if (flight_)
         flight_->reserved = false;

@@ -106,6 +106,8 @@ class SendHalf {
     void on_accepted(Core &c, uint64_t limit, uint64_t max_message);
     // Ends at once: the channel was refused. A reservation stays until its commit.
     void drop(Core &c);
+    // What was acknowledged before the refusal was not delivered either.
+    static void take_back_acked(Core &c);
     // Nothing stays, not even a reservation.
     void destroy(Core &c);
 

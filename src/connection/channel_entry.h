@@ -58,7 +58,16 @@ struct ChannelEntry : channel::Channel {
             return PLAIT_E_LOSS;
         return PLAIT_OK;
     }
-    uint64_t end_code() const { return receive_code() ? receive_code() : send_code(); }
+    // The same when the time for it to end well is over.
+    Status lingered_status() const {
+        const Status s = end_status();
+        return s == PLAIT_OK && undelivered() ? PLAIT_E_TIMEOUT : s;
+    }
+    uint64_t end_code() const {
+        if (end_status() == PLAIT_E_LOSS)
+            return wire::kResetLoss;
+        return receive_code() ? receive_code() : send_code();
+    }
 };
 
 } // namespace plait::connection

@@ -274,7 +274,7 @@ void Connection::harvest(ChannelEntry &e, Time now) {
         if (events & ev::kPeerStopped)
             raise_channel(e, PLAIT_EVENT_STOPPED);
         if (events & ev::kLingered)
-            end_channel(e, e.undelivered() ? PLAIT_E_TIMEOUT : PLAIT_OK, e.send_code());
+            end_channel(e, e.lingered_status(), e.send_code());
         if (events & ev::kClosed)
             end_channel(e, e.end_status(), e.end_code());
     }

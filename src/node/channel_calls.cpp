@@ -159,10 +159,13 @@ Status Node::close_channel(uint64_t channel, Time now, Duration linger, uint64_t
         return PLAIT_E_CLOSED;
     e.events.released = true;
     Connection &conn = c.connection_of(e);
+    const Time until = linger.us < 0 ? kNever : now + linger;
     if (e.requested && !e.events.closed_raised) {
+        if (until != kNever)
+            e.linger(until, code);
         conn.refuse_channel(e, 0, now);
     } else if (!e.events.closed_raised) {
-        conn.close_channel(e, linger.us < 0 ? kNever : now + linger, code, now);
+        conn.close_channel(e, until, code, now);
     } else {
         conn.release_channel(e);
     }

@@ -35,6 +35,7 @@ void Flow::open(SimNode &node, uint64_t connection) {
                     base::status_name(channel.status()));
     e.channel = *channel;
     node.app().attach(*channel, &e);
+    e.plan_acts();
     e.pump();
     node.poke();
 }
@@ -50,11 +51,26 @@ void Flow::arrive(SimNode &node, uint64_t channel, const node::ChannelInfo &info
     if (c.messages != plan_.config.messages || c.unordered != plan_.config.unordered ||
         c.resend != plan_.config.resend || c.one_way != plan_.config.one_way)
         world_.fail("%s arrives with other axes", label_.c_str());
+    e.plan_acts();
+    if (plan_.answer_after.us == 0)
+        return answer(now);
+    world_.after(plan_.answer_after, [this] {
+        if (FlowEnd &z = accepter(); !z.abandoned && !z.closed && !z.left) {
+            answer(z.node->local_time());
+            z.node->poke();
+        }
+    });
+}
+
+void Flow::answer(Time now) {
+    FlowEnd &e = accepter();
+    SimNode &node = *e.node;
+    const uint64_t channel = e.channel;
     if (plan_.refused) {
         node.engine().refuse_channel(channel, plan_.end_code, now);
         return;
     }
-    channel::Config local = c;
+    channel::Config local = node.engine().channel_info(channel)->config;
     local.drop_oldest = plan_.config.drop_oldest;
     local.fec = plan_.config.fec;
     local.fec_symbols = plan_.config.fec_symbols;
@@ -119,7 +135,7 @@ void FlowEnd::on_event(const plait_event &e, Time) {
         break;
     case PLAIT_EVENT_STOPPED:
         stopped_by_peer = true;
-        if (e.a != flow->plan().end_code && !(may_close_on_loss() && e.a == wire::kResetLoss))
+        if (!flow->is_code(e.a) && !(may_close_on_loss() && e.a == wire::kResetLoss))
             w.fail("%s: STOPPED with code %" PRIu64, flow->label().c_str(), e.a);
         break;
     case PLAIT_EVENT_CHANNEL_CLOSED:
@@ -128,6 +144,8 @@ void FlowEnd::on_event(const plait_event &e, Time) {
         closed = true;
         closed_status = e.status;
         closed_code = e.a;
+        closed_undelivered = e.b;
+        closed_at = w.now();
         if (const auto info = node->engine().channel_info(channel); info.ok())
             stats = info->stats;
         account(e);
@@ -156,7 +174,8 @@ void FlowEnd::account(const plait_event &closed_event) const {
                flow->label().c_str(), s.bytes_sent, told, closed_event.b);
     if (s.messages_sent != s.messages_acked + s.messages_lost + s.messages_undelivered)
         w.fail("%s: messages are not accounted for", flow->label().c_str());
-    if (finished && flow->plan().config.reliable() && closed_event.b != 0)
+    if (finished && flow->plan().config.reliable() && closed_event.b != 0 &&
+        closed_event.status != PLAIT_E_REFUSED)
         w.fail("%s: finished, and %" PRIu64 " bytes missing", flow->label().c_str(),
                closed_event.b);
 }
@@ -198,7 +217,7 @@ bool FlowEnd::due() {
 }
 
 void FlowEnd::pump() {
-    if (abandoned || closed || finish_called || reset_called || stopped_by_peer ||
+    if (abandoned || closed || left || finish_called || reset_called || stopped_by_peer ||
         waits_for_writable)
         return;
     if (!opener && flow->plan().config.one_way)
@@ -370,7 +389,7 @@ void FlowEnd::maybe_stall() {
 }
 
 void FlowEnd::read() {
-    if (abandoned || end || reset_seen || (opener && flow->plan().config.one_way))
+    if (abandoned || left || end || reset_seen || (opener && flow->plan().config.one_way))
         return;
     while (reading && !stop_called && read_once())
         maybe_stall();
@@ -481,6 +500,8 @@ std::string Flow::what_is_wrong() const {
         return "not over";
     if (a.abandoned || z.abandoned)
         return {}; // a crash promises nothing
+    if (!plan_.acts.empty())
+        return what_is_wrong_with_acts();
     if (plan_.refused)
         return a.closed_status == PLAIT_E_REFUSED && a.closed_code == plan_.end_code &&
                        a.lent.empty()

@@ -28,6 +28,21 @@ struct Volume {
     Duration pause{0};              // for so long
 };
 
+// What one side does to end a flow before its time.
+struct Act {
+    enum class What : uint8_t {
+        kReset,
+        kStop,
+        kClose,
+        kLinger,
+    };
+    What what = What::kReset;
+    bool by_opener = true;
+    Duration after{0}; // it was opened, or has come
+    Duration linger{0};
+    uint32_t code = 0; // of a reset, a stop, or what linger throws away
+};
+
 struct FlowPlan {
     channel::Config config = channel::stream();
     Volume there, back;             // from the opener, to the opener
@@ -38,6 +53,8 @@ struct FlowPlan {
     uint32_t end_code = 0;          // of reset, stop or refusal
     bool back_after_end = false;    // the accepting side answers only when it has everything
     bool over_clean = false;        // nothing gets lost on the way
+    Duration answer_after{0};       // the accepting side thinks about it for so long
+    std::vector<Act> acts;          // the end is not as planned above, but what these make of it
 };
 
 // One end of a flow: sender of one direction, receiver of the other.
@@ -54,7 +71,8 @@ struct FlowEnd {
     size_t head = 0;   // bytes of the length before the last of them
     bool finish_called = false, finished = false, reset_called = false, stopped_by_peer = false;
     bool waits_for_writable = false, timer_set = false, paused = false;
-    uint64_t next_due = 0;                             // ns of the world
+    bool left = false;     // it has closed the channel: no more is sent or read
+    uint64_t next_due = 0; // ns of the world
     std::map<const void *, std::vector<uint8_t>> lent; // what the engine borrows, until released
     std::vector<uint64_t> sent_at;                     // ns of the world, a message
 
@@ -66,7 +84,11 @@ struct FlowEnd {
     bool closed = false;
     Status closed_status = PLAIT_OK;
     uint64_t closed_code = 0;
-    channel::Stats stats; // when it closed
+    uint64_t closed_undelivered = 0; // bytes, as its closing event tells
+    uint64_t closed_at = 0;          // ns of the world
+    channel::Stats stats;            // when it closed
+    // Closed for good at this moment, delivered or not (linger); ns of the world.
+    uint64_t must_be_closed_at = UINT64_MAX;
 
     bool may_close_on_loss() const;
     void on_data_sent(const plait_trace_record &r);
@@ -78,6 +100,8 @@ struct FlowEnd {
     void begin();
     void pump();
     void read();
+    // Does what the plan has for this side, each at its time.
+    void plan_acts();
 
   private:
     bool done_sending() const {
@@ -99,6 +123,7 @@ struct FlowEnd {
     void account(const plait_event &closed_event) const;
     uint64_t key(bool from_opener) const;
     FlowEnd &other() const;
+    void act(const Act &act);
 };
 
 class Flow {
@@ -117,6 +142,8 @@ class Flow {
     FlowEnd &accepter() { return ends_[1]; }
     // The direction from the opener, or to it.
     ChannelModel &model(bool there) { return models_[there ? 0 : 1]; }
+    // Whether an application may have given this code.
+    bool is_code(uint64_t code) const;
     // Both ends have had their closing event.
     bool over() const;
     // It is over, and as it should be: complete, or refused, reset, stopped as planned.
@@ -128,6 +155,13 @@ class Flow {
   private:
     std::string what_is_wrong() const;
     std::string wrong_direction(const FlowEnd &from, const FlowEnd &to) const;
+    void answer(Time now);
+    // With acts (flow_acts.cpp).
+    bool acts(bool by_opener, Act::What what) const;
+    bool may_be_refused() const;
+    std::string wrong_act_end(const FlowEnd &e) const;
+    std::string wrong_act_direction(const FlowEnd &from, const FlowEnd &to) const;
+    std::string what_is_wrong_with_acts() const;
     World &world_;
     std::string label_;
     FlowPlan plan_;

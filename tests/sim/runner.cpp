@@ -184,7 +184,8 @@ int run_all(const Arguments &arguments) {
                             {"policies", policy_scenarios()},
                             {"failover", failover_scenarios()},
                             {"wide", wide_scenarios()},
-                            {"fec", fec_scenarios()}};
+                            {"fec", fec_scenarios()},
+                            {"channel_life", channel_life_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {

@@ -185,6 +185,8 @@ void test_channels_refused_by_engine_leave_nothing(void **) {
     p.pass(base::millis(50));
     const Seen seen = p.look();
     assert_int_equal(seen.refuses.size(), 60);
+    for (const wire::RefuseFrame &f : seen.refuses)
+        assert_int_equal(f.code, wire::kRefuseUnsupported);
     wire::AckFrame ack;
     ack.range_count = 1;
     ack.ranges[0] = {0, p.highest[0] + 1};
