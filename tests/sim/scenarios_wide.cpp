@@ -29,7 +29,7 @@ uint64_t packets_asked_for() {
 // lost at the rate given, and all arrives nevertheless.
 void fills_the_ledger(World &w, double loss) {
     const uint64_t packets = packets_asked_for();
-    w.allow_steps(8 * packets);
+    w.allow_steps(12 * packets);
     PipeModel line = wire_of(0, millis(300), 0);
     line.mtu = kSmallPacket;
     NodeSetup a, z;
@@ -39,8 +39,8 @@ void fills_the_ledger(World &w, double loss) {
     narrow.mtu = kSmallPacket;
     Pair p(w, {{line, narrow, 0}}, std::move(a), std::move(z));
     p.connect(seconds(30));
-    FlowPlan plan = stream_plan(4 * packets * kMostInPacket);
-    plan.config.send_buffer = 8 * packets * kMostInPacket;
+    FlowPlan plan = stream_plan(6 * packets * kMostInPacket); // most of it while windows grow
+    plan.config.send_buffer = 3 * packets * kMostInPacket;
     Flow &f = open_flow(w, *p.a, p.at_a, plan);
     // The rest is for probes and ACKs.
     const uint64_t rest = std::min<uint64_t>(packets / 8, recovery::SentLedger::kMostReserved);
