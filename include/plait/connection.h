@@ -141,7 +141,9 @@ PLAIT_API plait_status plait_connection_links(plait_node *node, plait_connection
 
 /** Gives key material that both sides can compute and nobody else, for the application's own use.
  *  channel_number: plait_channel_stats.number of a channel, or 0: of the connection as a whole.
- *  label: [in] what for; other labels give unrelated bytes.  out: [out] len bytes.  len: 1 to 64.
+ *  label: [in] what for. Other labels or channels give unrelated bytes; the same ones give the same
+ *  for the connection's whole life, whatever becomes of its keys.
+ *  out: [out] len bytes.  len: 1 to 64.
  *    PLAIT_E_STATE    not connected yet
  *    PLAIT_E_INVALID  len, or a label of more than 255 bytes
  *  [any-thread] [callback-ok]  Since 0.1. */

@@ -52,7 +52,8 @@ PLAIT_API plait_status plait_identity_from_seed(const uint8_t *seed, plait_ident
  *    PLAIT_E_FILE        it is not there or cannot be read; the detail has the system's reason
  *    PLAIT_E_KEY_FILE    it is not a key file, of an unknown version, or damaged
  *    PLAIT_E_PASSPHRASE  it has a passphrase, and this one is missing or wrong
- *  Reads a file, and may take a tenth of a second: not for a callback.  [any-thread]  Since 0.1. */
+ *  Reads a file, and may take a tenth of a second: the loop waits meanwhile.
+ *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_identity_load(const char *path, const char *passphrase,
                                            plait_identity **out);
 
@@ -61,13 +62,13 @@ PLAIT_API plait_status plait_identity_load(const char *path, const char *passphr
  *  identity: [in].  path: [in].  passphrase: [in] or NULL: none, whoever reads the file has the
  *  key.
  *    PLAIT_E_FILE  it cannot be written; the detail has the system's reason
- *  Writes a file.  [any-thread]  Since 0.1. */
+ *  Writes a file.  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_identity_save(const plait_identity *identity, const char *path,
                                            const char *passphrase);
 
 /** Reads the key file if there is one, else makes an identity and saves it there. Parameters and
  *  statuses as of load and save: a file that is there but cannot be read is never overwritten.
- *  [any-thread]  Since 0.1. */
+ *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_identity_load_or_new(const char *path, const char *passphrase,
                                                   plait_identity **out);
 

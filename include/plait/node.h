@@ -138,7 +138,7 @@ PLAIT_API plait_status plait_node_config_init(plait_node_config *config, size_t 
  *    PLAIT_E_INVALID      a field of config is out of its range
  *    PLAIT_E_UNSUPPORTED  this poller is not built in
  *    PLAIT_E_SYSTEM       the system gives no descriptors or randomness
- *  [any-thread]  Since 0.1. */
+ *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_node_new(const plait_identity *identity,
                                       const plait_node_config *config, plait_node **out);
 
@@ -286,7 +286,7 @@ typedef void plait_log_fn(void *user, uint32_t level, const char *text);
  *  max_level: the least important level wanted, PLAIT_LOG_ERROR … PLAIT_LOG_DEBUG.  log: or
  *  NULL: none.
  *  user: handed to it. After return the former log function is not called any more.
- *  [any-thread] [not-in-callback of the log]  Since 0.1. */
+ *  [any-thread] [callback-ok, not in the log function]  Since 0.1. */
 PLAIT_API plait_status plait_node_set_log(plait_node *node, uint32_t max_level, plait_log_fn *log,
                                           void *user);
 
@@ -299,13 +299,14 @@ PLAIT_API plait_status plait_node_set_log(plait_node *node, uint32_t max_level, 
  *    PLAIT_E_TRANSPORT_ABI  it speaks another transport ABI; the detail names both numbers
  *    PLAIT_E_EXISTS         another transport of its name is there
  *    PLAIT_E_LIMIT          more than 64 transports
- *  A plugin is code of this process: load only what you trust.  [any-thread]  Since 0.1. */
+ *  A plugin is code of this process: load only what you trust.
+ *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_node_load_transport(plait_node *node, const char *path);
 
 /** Adds a transport that is linked into the program.
  *  transport: [in] must stay as it is until plait_node_free. Statuses as of
  *  plait_node_load_transport.
- *  [any-thread]  Since 0.1. */
+ *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_node_register_transport(plait_node *node,
                                                      const plait_transport *transport);
 

@@ -301,100 +301,6 @@ static void test_close_during_a_reservation_ends_with_the_commit(void **state) {
     assert_int_equal(pair_expect(p, &p->a, PLAIT_EVENT_CHANNEL_CLOSED).status, PLAIT_OK);
 }
 
-typedef struct callee {
-    int wrong_line; /* no cmocka on the library's thread */
-    int released;
-    int done;
-} callee;
-
-#define EXPECT(call, status)                                                                       \
-    do {                                                                                           \
-        if ((call) != (status) && v->wrong_line == 0) {                                            \
-            v->wrong_line = __LINE__;                                                              \
-        }                                                                                          \
-    } while (0)
-
-static void count_release(void *user, const void *data, size_t len) {
-    (void)data;
-    (void)len;
-    __atomic_add_fetch(&((callee *)user)->released, 1, __ATOMIC_RELEASE);
-}
-
-static void call_everything(plait_node *node, plait_channel ch, plait_connection c, callee *v) {
-    plait_channel_config config = PLAIT_CHANNEL_STREAM;
-    plait_channel_stats stats = {.struct_size = sizeof stats};
-    plait_read_info info = {.struct_size = sizeof info};
-    plait_channel_report report;
-    const plait_slice piece = {"b", 1};
-    plait_slice slice;
-    plait_channel other;
-    char text[16];
-    void *space;
-    size_t n;
-    EXPECT(plait_channel_get_config(node, ch, &config), PLAIT_OK);
-    EXPECT(plait_channel_get_stats(node, ch, &stats), PLAIT_OK);
-    EXPECT(plait_channel_label(node, ch, text, sizeof text, &n), PLAIT_OK);
-    EXPECT(plait_channel_set_token(node, ch, 5), PLAIT_OK);
-    EXPECT(plait_channel_take_reports(node, ch, &report, 1, &n), PLAIT_OK);
-    EXPECT(plait_channel_set_low_water(node, ch, 10), PLAIT_OK);
-    EXPECT(plait_channel_ack_now(node, ch), PLAIT_OK);
-    EXPECT(plait_channel_peek(node, ch, &slice, 1, &n), PLAIT_OK);
-    EXPECT(plait_channel_read_info(node, ch, NULL, 0, NULL, &info), PLAIT_OK);
-    EXPECT(plait_channel_consume(node, ch, 1), PLAIT_OK);
-    EXPECT(plait_channel_read(node, ch, text, 1, &n), PLAIT_OK);
-    EXPECT(plait_channel_send(node, ch, "a", 1, &n), PLAIT_OK);
-    EXPECT(plait_channel_send_gather(node, ch, &piece, 1, &n), PLAIT_OK);
-    EXPECT(plait_channel_reserve(node, ch, 1, &space, &n), PLAIT_OK);
-    *(char *)space = 'c';
-    EXPECT(plait_channel_commit(node, ch, 1), PLAIT_OK);
-    EXPECT(plait_channel_send_owned(node, ch, "d", 1, count_release, v), PLAIT_OK);
-    EXPECT(plait_channel_write_all(node, ch, "x", 1, 1000), PLAIT_E_IN_CALLBACK);
-    EXPECT(plait_channel_read_wait(node, ch, text, 1, &n, 1000), PLAIT_E_IN_CALLBACK);
-    EXPECT(plait_channel_finish_wait(node, ch, 1000), PLAIT_E_IN_CALLBACK);
-    EXPECT(plait_channel_close_wait(node, ch, 1000, NULL), PLAIT_E_IN_CALLBACK);
-    EXPECT(plait_channel_accept_wait(node, c, NULL, 1000, &other), PLAIT_E_IN_CALLBACK);
-    EXPECT(plait_channel_open(node, c, "other", NULL, &other), PLAIT_OK);
-    EXPECT(plait_channel_reset(node, other, 1), PLAIT_OK);
-    EXPECT(plait_channel_stop(node, other, 1), PLAIT_OK);
-    EXPECT(plait_channel_close(node, other), PLAIT_OK);
-    EXPECT(plait_channel_finish(node, ch), PLAIT_OK);
-    EXPECT(plait_channel_close_linger(node, ch, 5000000, 0), PLAIT_OK);
-}
-
-static void on_event(plait_node *node, const plait_event *e, void *user) {
-    callee *v = user;
-    if (e->type == PLAIT_EVENT_CHANNEL_REQUEST) {
-        EXPECT(plait_channel_accept(node, e->channel, NULL), PLAIT_OK);
-    } else if (e->type == PLAIT_EVENT_READABLE && v->done == 0) {
-        call_everything(node, e->channel, e->connection, v);
-        __atomic_store_n(&v->done, 1, __ATOMIC_RELEASE);
-    }
-}
-
-static void test_calls_inside_a_callback_work_or_are_refused(void **state) {
-    pair *p = *state;
-    callee v = {0};
-    plait_channel at_a;
-    char in[4];
-    size_t n;
-    assert_ok(plait_node_start(p->z.node, on_event, &v));
-    assert_ok(plait_channel_open(p->a.node, p->a.connection, "x", NULL, &at_a));
-    assert_ok(plait_channel_send(p->a.node, at_a, "ab", 2, &n));
-    for (size_t got = 0; got < 4; got += n) {
-        assert_ok(plait_channel_read_wait(p->a.node, at_a, in + got, 4 - got, &n, 5000));
-    }
-    assert_memory_equal(in, "abcd", 4);
-    assert_ok(plait_channel_close_wait(p->a.node, at_a, 5000, NULL));
-    while (__atomic_load_n(&v.released, __ATOMIC_ACQUIRE) == 0) {
-        plait_event event;
-        assert_ok(plait_node_wait(p->a.node, &event, 1, &n, 1));
-    }
-    assert_ok(plait_node_stop(p->z.node));
-    assert_int_equal(v.wrong_line, 0);
-    assert_int_equal(v.done, 1);
-    assert_int_equal(v.released, 1);
-}
-
 int main(void) {
 #define CONNECTED(test) cmocka_unit_test_setup_teardown(test, pair_set_up_connected, pair_tear_down)
     const struct CMUnitTest tests[] = {
@@ -411,7 +317,6 @@ int main(void) {
         CONNECTED(test_linger_ends_in_time_and_tells_the_rest),
         CONNECTED(test_close_wait_tells_how_it_ended),
         CONNECTED(test_close_during_a_reservation_ends_with_the_commit),
-        CONNECTED(test_calls_inside_a_callback_work_or_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,39 +212,6 @@ static void test_mode_5_in_an_event_base(void **state) {
     }
 }
 
-static void misbehave(plait_node *node, const plait_event *event, void *user) {
-    plait_status *found = user;
-    plait_event other;
-    plait_connection c;
-    size_t got;
-    if (event->type != PLAIT_EVENT_CONNECTED) {
-        return;
-    }
-    found[0] = plait_node_wait(node, &other, 1, &got, 1000);
-    found[1] = plait_node_dispatch(node, &other, 1, &got);
-    found[2] = plait_node_stop(node);
-    found[3] = plait_accept_wait(node, 1000, &c);
-    found[4] = plait_node_start(node, misbehave, user);
-    plait_node_free(node); /* does nothing */
-    __atomic_store_n(&found[5], 1, __ATOMIC_RELEASE);
-}
-
-static void test_calls_that_wait_are_refused_in_callbacks(void **state) {
-    pair *p = *state;
-    plait_status found[6] = {0};
-    assert_ok(plait_node_start(p->z.node, misbehave, found));
-    assert_ok(plait_connect_wait(p->a.node, p->z.id, p->z.uri, NULL, 5000, &p->a.connection));
-    while (__atomic_load_n(&found[5], __ATOMIC_ACQUIRE) == 0) {
-        plait_event event;
-        size_t got;
-        plait_node_wait(p->a.node, &event, 1, &got, 1);
-    }
-    assert_ok(plait_node_stop(p->z.node));
-    for (int i = 0; i < 5; i++) {
-        assert_int_equal(found[i], PLAIT_E_IN_CALLBACK);
-    }
-}
-
 static void test_wait_ends_after_its_time_and_when_woken(void **state) {
     pair *p = *state;
     plait_event event;
@@ -281,8 +248,6 @@ int main(void) {
         cmocka_unit_test(test_mode_3_callbacks_on_own_thread),
         cmocka_unit_test(test_mode_4_own_thread_and_wait),
         cmocka_unit_test(test_mode_5_in_an_event_base),
-        cmocka_unit_test_setup_teardown(test_calls_that_wait_are_refused_in_callbacks, pair_set_up,
-                                        pair_tear_down),
         cmocka_unit_test_setup_teardown(test_wait_ends_after_its_time_and_when_woken, pair_set_up,
                                         pair_tear_down),
         cmocka_unit_test(test_busy_polling_finds_the_same),

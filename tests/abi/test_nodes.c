@@ -157,6 +157,45 @@ static void test_exported_keys_agree(void **state) {
                   PLAIT_E_INVALID);
 }
 
+typedef struct key {
+    uint8_t b[32];
+} key;
+
+/* What both ends export for a channel: the same, found by each end's own handle. */
+static key export_of(pair *p, plait_channel at_a, plait_channel at_z, const char *label) {
+    plait_channel_stats a = {.struct_size = sizeof a}, z = {.struct_size = sizeof z};
+    key from_a, from_z;
+    assert_ok(plait_channel_get_stats(p->a.node, at_a, &a));
+    assert_ok(plait_channel_get_stats(p->z.node, at_z, &z));
+    assert_int_equal(a.number, z.number);
+    assert_ok(plait_connection_export_key(p->a.node, p->a.connection, (uint32_t)a.number, label,
+                                          from_a.b, sizeof from_a.b));
+    assert_ok(plait_connection_export_key(p->z.node, p->z.connection, (uint32_t)z.number, label,
+                                          from_z.b, sizeof from_z.b));
+    assert_memory_equal(from_a.b, from_z.b, sizeof from_a.b);
+    return from_a;
+}
+
+static void test_exported_keys_of_channels_are_unrelated(void **state) {
+    pair *p = *state;
+    plait_channel at_a[2], at_z[2];
+    key keys[5];
+    for (int i = 0; i < 2; i++) {
+        pair_channel(p, NULL, &at_a[i], &at_z[i]);
+        keys[2 * i] = export_of(p, at_a[i], at_z[i], "disk");
+        keys[2 * i + 1] = export_of(p, at_a[i], at_z[i], "tape");
+    }
+    assert_ok(plait_connection_export_key(p->a.node, p->a.connection, 0, "disk", keys[4].b,
+                                          sizeof keys[4].b));
+    for (int i = 0; i < 5; i++) {
+        for (int k = 0; k < i; k++) {
+            assert_memory_not_equal(keys[i].b, keys[k].b, sizeof keys[i].b);
+        }
+    }
+    const key again = export_of(p, at_a[0], at_z[0], "disk");
+    assert_memory_equal(again.b, keys[0].b, sizeof again.b);
+}
+
 static void count_line(void *user, uint32_t level, const char *text) {
     int *lines = user;
     assert_true(level >= PLAIT_LOG_ERROR && level <= PLAIT_LOG_DEBUG);
@@ -296,6 +335,7 @@ int main(void) {
         CONNECTED(test_second_link_joins_and_leaves),
         CONNECTED(test_statistics_count_what_happened),
         CONNECTED(test_exported_keys_agree),
+        CONNECTED(test_exported_keys_of_channels_are_unrelated),
         PAIR(test_log_is_silent_until_it_is_asked_for),
         CONNECTED(test_trace_tells_of_packets_when_it_is_on),
         CONNECTED(test_suspended_node_is_silent_until_it_resumes),

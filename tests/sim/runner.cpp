@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs scenarios over seeds and reports in TAP, one line a scenario. The first seed of each runs
-// twice: the trace hash must be the same.
+// twice: the trace hash must be the same (not with --once).
 //
-//     sim [GROUP] [--scenario NAME] [--seed N] [--seeds N] [--verbose] [--list] [--patience S]
+//     sim [GROUP] [--scenario NAME] [--seed N] [--seeds N] [--verbose] [--list] [--once]
+//         [--patience S]
 //
 // PLAIT_SIM_SEEDS=K multiplies the default number of seeds. A seed may take 300 s of real time, or
 // as many as --patience says. A scenario runs in a process of its
@@ -30,7 +31,7 @@ struct Arguments {
     uint64_t seeds = 0;
     double factor = 1;
     unsigned patience = kPatience;
-    bool verbose = false, list = false, no_fork = false;
+    bool verbose = false, list = false, no_fork = false, once = false;
 };
 
 char running[256]; // what to say when the process is killed
@@ -110,7 +111,8 @@ bool run_scenario(const Scenario &s, const Arguments &arguments) {
             continue;
         }
         hash = o.hash;
-        if (o.ok && !arguments.verbose && run_seed(s, seed, arguments, true).hash != hash) {
+        if (o.ok && !arguments.verbose && !arguments.once &&
+            run_seed(s, seed, arguments, true).hash != hash) {
             std::printf("# seed %llu is not the same twice: %s",
                         static_cast<unsigned long long>(seed), running);
             failed++;
@@ -158,6 +160,8 @@ Arguments parse(int argc, char **argv) {
             a.verbose = true;
         else if (arg == "--no-fork")
             a.no_fork = true;
+        else if (arg == "--once")
+            a.once = true;
         else if (arg == "--list")
             a.list = true;
         else

@@ -40,12 +40,34 @@ void must_be_of_one_generation(Pair &p, uint32_t at_least) {
         p.w.fail("only %u generations", p.info(*p.a).generation);
 }
 
+using Exports = std::array<std::array<uint8_t, 32>, 4>;
+
+// Of the connection and of some channels, the same on both sides.
+Exports exports_of(Pair &p) {
+    Exports of[2];
+    for (uint32_t i = 0; i < of[0].size(); i++)
+        for (const bool at_a : {true, false}) {
+            const Status s = (at_a ? p.a : p.z)
+                                 ->engine()
+                                 .export_key(at_a ? p.at_a : p.at_z, i, "sim", of[at_a][i]);
+            if (s != PLAIT_OK)
+                p.w.fail("export_key: %s", base::status_name(s));
+        }
+    if (of[0] != of[1])
+        p.w.fail("both sides export different keys");
+    for (size_t i = 1; i < of[0].size(); i++)
+        if (of[0][i] == of[0][i - 1])
+            p.w.fail("two channels export one key");
+    return of[0];
+}
+
 // Load and hurry on `ways`, `fault` on all pipes until it heals.
 template <class F>
 void restless_under(World &w, const std::vector<Pair::Way> &ways, F &&fault,
                     Duration lasts = seconds(4), uint32_t generations = 1) {
     Pair p(w, ways, hasty_setup(w.rng()), hasty_setup(w.rng()));
     p.connect();
+    const Exports exports = exports_of(p);
     for (Wire *wire : p.wires)
         wire->each_pipe([&](Pipe &pipe) { fault(pipe); });
     open_mixed_load(p, kLoad);
@@ -54,6 +76,8 @@ void restless_under(World &w, const std::vector<Pair::Way> &ways, F &&fault,
     p.heal();
     w.must([&] { return all_flows_over(w); }, seconds(90), "all flows are over");
     must_be_of_one_generation(p, generations);
+    if (exports_of(p) != exports)
+        w.fail("exported keys change with generations");
     p.finish_flows(seconds(1));
 }
 
