@@ -372,8 +372,12 @@ void Connection::tune_windows(Time now) {
     if (elapsed < longest)
         return;
     const uint64_t fresh = received - std::min(received, tuned_received_);
-    const uint64_t receive_bdp =
+    uint64_t receive_bdp =
         fresh * static_cast<uint64_t>(longest.us) / static_cast<uint64_t>(elapsed.us);
+    // While it grows, a round trip later it will be twice as much: slow start is not to meet the
+    // window on its way.
+    if (2 * receive_bdp > budget_->bdp() + budget_->bdp() / 4)
+        receive_bdp *= 2;
     budget_->set_bdp(2 * std::max({receive_bdp, send_bdp, budget_->bdp() / 4}));
     budget_->set_srtt(longest);
     const uint64_t lost =

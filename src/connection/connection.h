@@ -368,6 +368,7 @@ class Connection {
 
     // settle.cpp
     Status on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time now);
+    void fit_acks(LinkEntry &link, LinkEntry &via, Time now);
     void settle(LinkEntry &link, Time now);
     void trace_recovery(const LinkEntry &link, Time now);
     struct AckedRun {                     // see add_acked()

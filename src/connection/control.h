@@ -20,6 +20,7 @@ enum class Control : uint8_t {
     kLinkClose,  // target: link number, value: code
     kMaxChannels,
     kRefuse,  // target: number of a channel that has no entry, value: code
+    kAckFreq, // target: link number, value: seq
     kChannel, // target: channel number, value: channel::ControlSet
     kAck,     // target: link number, value: largest acknowledged. Never queued again
 };

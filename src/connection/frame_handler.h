@@ -47,9 +47,7 @@ struct FrameHandler {
         if (!connection_wide())
             return wrong_key();
         if (LinkEntry *l = c.find_link(f.link); l && l->recovery)
-            l->recovery->received.set_frequency(
-                f.seq, static_cast<uint32_t>(std::min<uint64_t>(f.packets, 1u << 20)),
-                base::micros(static_cast<int64_t>(std::min<uint64_t>(f.max_delay_us, 1u << 24))));
+            l->recovery->received.set_frequency(f.seq, frequency_of(f));
         return PLAIT_OK;
     }
     Status on(const wire::ChallengeFrame &f) {
@@ -88,6 +86,12 @@ struct FrameHandler {
     }
 
   private:
+    static recovery::AckFrequency frequency_of(const wire::AckFreqFrame &f) {
+        constexpr uint64_t kMost = 1u << 24;
+        return {static_cast<uint32_t>(std::min(f.packets, kMost)),
+                static_cast<uint32_t>(std::min(f.reorder, kMost)),
+                base::micros(static_cast<int64_t>(std::min(f.max_delay_us, kMost)))};
+    }
     bool connection_wide() {
         eliciting = true;
         return packet_channel.v == 0 && !c.ended();

@@ -71,7 +71,7 @@ bool PacketBuilder::add_ack(LinkEntry &of, Time now) {
         if (!trial.ok())
             continue;
         writer_ = trial;
-        of.recovery->received.on_ack_sent(f.range_count);
+        of.recovery->received.on_ack_sent(f.range_count, now);
         ack_[acks_++] = {Control::kAck, of.number.v, f.largest()};
         return true;
     }

@@ -118,6 +118,8 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
                                 opened.datagram_size, opened.header.channel.v, 0});
     link->packets_received++;
     link->bytes_received += opened.datagram_size;
+    if (link->recovery)
+        link->recovery->on_arrival(opened.datagram_size);
     const bool moved =
         link->endpoint != from.endpoint || !link::same_address(link->remote, *from.remote);
     if (!link->validated && !moved)

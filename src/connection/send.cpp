@@ -336,6 +336,15 @@ bool Connection::write_item(PacketBuilder &packet, const ControlItem &item) {
         fits = packet.add(wire::LinkStateFrame{number, state});
         break;
     }
+    case Control::kAckFreq: {
+        const LinkEntry *l = find_link(number);
+        if (!l || !l->recovery || l->recovery->ack_request().seq != item.value)
+            return true; // overtaken by a later one
+        const recovery::AckFrequency f = l->recovery->ack_frequency();
+        fits = packet.add(wire::AckFreqFrame{number, item.value, f.packets,
+                                             static_cast<uint64_t>(f.delay.us), f.reorder});
+        break;
+    }
     case Control::kLinkClose: fits = packet.add(wire::LinkCloseFrame{number, item.value}); break;
     case Control::kMaxChannels: fits = packet.add(wire::MaxChannelsFrame{peer_limit_}); break;
     case Control::kRefuse: fits = packet.add(wire::RefuseFrame{{item.target}, item.value}); break;

@@ -5,6 +5,11 @@
 
 namespace plait::connection {
 
+namespace {
+// Bytes of channels that a link has carried before its ACKs are worth a word.
+constexpr uint64_t kWorthAsking = 16 << 10;
+} // namespace
+
 Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time now) {
     LinkEntry *link = find_link(f.link);
     if (!link || !link->recovery)
@@ -27,13 +32,34 @@ Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time n
         watch_bottlenecks(*link, f.rx_time_us, now);
     settle(*link, now);
     if (answered) {
+        if (link->recovery->acks_from != arrived_on.number)
+            link->recovery->acks_since = now;
         link->recovery->acks_from = arrived_on.number;
         link->suspect_timeouts = 0;
         recover(*link, now);
         link->recovery->received.set_srtt(link->recovery->rtt().srtt());
+        fit_acks(*link, arrived_on, now);
     }
     tune_windows(now);
     return PLAIT_OK;
+}
+
+// The peer's ACKs of this link are to fit the way that they take, where that is narrow. It is not
+// asked before this is settled, nor for a handful of packets.
+void Connection::fit_acks(LinkEntry &link, LinkEntry &via, Time now) {
+    link::Hot &hot = *link.recovery;
+    if (!via.recovery || link.payload_sent < kWorthAsking)
+        return;
+    const uint64_t known = endpoint_of(via).info.rate;
+    const uint64_t rate = known > 0 ? known : via.recovery->return_rate();
+    if (rate > 0 && link_count_ > 1 && now - hot.acks_since < hot.rtt().srtt() * 2)
+        return;
+    size_t sharing = 0;
+    for (size_t i = 0; i < link_count_; i++)
+        if (const LinkEntry &l = link_at(i); l.recovery && l.live())
+            sharing += l.recovery->acks_from == via.number;
+    if (hot.fit_acks(rate, std::max<size_t>(sharing, 1)))
+        pending_.add({Control::kAckFreq, link.number.v, hot.ack_request().seq});
 }
 
 // Passes the outcome on to channels and control. Nothing in here may touch the outcome again.
@@ -135,6 +161,10 @@ void Connection::control_acked(const ControlItem &item, Time now) {
         if (LinkEntry *l = find_link({item.target}); l && l->recovery)
             l->recovery->received.on_ack_acked({item.value});
         return;
+    case Control::kAckFreq:
+        if (LinkEntry *l = find_link({item.target}); l && l->recovery)
+            l->recovery->on_request_acked(item.value);
+        return;
     case Control::kRefuse: return on_peer_channel_over();
     default: return;
     }
@@ -152,6 +182,7 @@ void Connection::control_lost(const ControlItem &item, Time now) {
             pending_.add(item);
         return;
     case Control::kLinkState:
+    case Control::kAckFreq: // an overtaken one is dropped when its turn comes
         if (find_link({item.target}))
             pending_.add(item);
         return;

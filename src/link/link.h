@@ -59,6 +59,7 @@ struct Hot final : recovery::LinkRecovery {
     recovery::ReceivedPackets received;
     Time own_ack_at;                  // when the link's own ACK last went over itself
     LinkNumber acks_from{UINT32_MAX}; // the link that brought the newest ACK of this one
+    Time acks_since;                  // it has brought them all
 };
 
 // What is left of that while the link sleeps.

@@ -212,9 +212,13 @@ void Bbr::update_bandwidth(const AckEvent &ack) {
         max_bw_[1] = std::max(max_bw_[1], ack.delivery_rate);
     if (!round_start_)
         return;
-    if ((congested_ || marked_) && !probing())
-        lower_short_bounds();
-    yield_to_queue(ack);
+    if (settling_ > 0) {
+        settling_--;
+    } else {
+        if ((congested_ || marked_) && !probing())
+            lower_short_bounds();
+        yield_to_queue(ack);
+    }
     if (state_ != State::kStartup)
         marked_ = false;
     congested_ = false;

@@ -131,7 +131,7 @@ class Bbr final : public Controller {
     bool queue_grew_ = false;                 // since Up began
     bool undoable_ = false;
     bool expired_ = false; // the least round trip is old
-    uint8_t full_bw_rounds_ = 0, slower_rounds_ = 0;
+    uint8_t full_bw_rounds_ = 0, slower_rounds_ = 0, settling_ = 0;
     uint8_t samples_ = 0; // of block_fwd_
     uint32_t mtu_;
     uint32_t rounds_since_probe_ = 0, up_rounds_ = 0;

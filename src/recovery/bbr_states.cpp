@@ -10,6 +10,9 @@ namespace {
 constexpr double kGrowth = 1.25; // less in kFullRounds rounds: the link is full
 constexpr uint8_t kFullRounds = 3;
 constexpr uint32_t kLeastRenoRounds = 28, kMostRenoRounds = 63;
+// Rounds after Drain in which ACKs that are far apart still tell of the time before: little was
+// sent then, and no bound may be taken from how little arrived.
+constexpr uint8_t kSettleRounds = 2;
 constexpr uint8_t kBlock = 2; // samples of the forward delay whose least one counts
 constexpr Duration kLeastWait = base::seconds(2);
 constexpr uint32_t kWaitSpread = 1'000'000; // us
@@ -59,6 +62,7 @@ void Bbr::check_startup(const AckEvent &ack) {
         dice_ |= 1;
         start_down(ack.now);
         start_cruise();
+        settling_ = ack.ack_spacing.us > 0 ? kSettleRounds : 0;
     }
 }
 

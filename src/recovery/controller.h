@@ -31,6 +31,7 @@ struct AckEvent {
     bool rate_app_limited = false;
     uint64_t sample_delivered = 0; // bytes that arrived while the rate sample was taken
     uint64_t sample_in_flight = 0; // what was in flight when its packet was sent
+    Duration ack_spacing;          // asked of the peer; 0: it does as usual
 };
 
 struct LossEvent {
@@ -42,6 +43,7 @@ struct LossEvent {
     uint32_t recent_total = 0;
     Duration min_rtt;
     Duration queue_delay;
+    Duration ack_spacing;
 };
 
 struct EcnEvent {

@@ -81,7 +81,8 @@ void Cubic::watch_train(const AckEvent &ack) {
 void Cubic::leave_slow_start(const AckEvent &ack) {
     const Duration train = ack.now - train_start_;
     if (hystart_.overshot() && train.us > 0) {
-        const double enough = bridged(train_bytes_ / to_seconds(train), ack.min_rtt);
+        const double enough =
+            bridged(train_bytes_ / to_seconds(train), ack.min_rtt, ack.ack_spacing);
         if (enough > cwnd_) {
             // The window is below what the link holds: the queue came from sending in bursts.
             hystart_.resume();
@@ -146,14 +147,16 @@ bool Cubic::low_loss(const LossEvent &loss) {
 double Cubic::low_loss_floor(const LossEvent &loss) const {
     if (!low_loss(loss) || rate_.empty())
         return 0;
-    return growth_share_ * bridged(static_cast<double>(rate_.best()), loss.min_rtt);
+    return growth_share_ *
+           bridged(static_cast<double>(rate_.best()), loss.min_rtt, loss.ack_spacing);
 }
 
 // What the link delivers in an unqueued round trip, the wait for the ACK included
-// (docs/protocol.md: clamp(srtt / 8, 1 ms, 5 ms)). Without that wait the floor would sink at each
-// loss.
-double Cubic::bridged(double rate, Duration min_rtt) {
-    const Duration wait = std::clamp(min_rtt / 8, base::millis(1), base::millis(5));
+// (docs/protocol.md: clamp(srtt / 8, 1 ms, 5 ms), or what it was asked for). Without that wait the
+// floor would sink at each loss.
+double Cubic::bridged(double rate, Duration min_rtt, Duration ack_spacing) {
+    const Duration wait =
+        std::max(std::clamp(min_rtt / 8, base::millis(1), base::millis(5)), ack_spacing);
     return rate * to_seconds(min_rtt + wait);
 }
 

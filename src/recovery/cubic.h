@@ -58,7 +58,7 @@ class Cubic final : public Controller {
     void cut(Time now, double floor, double beta);
     void follow_marks(const EcnEvent &ecn);
     void collapse(Time now);
-    static double bridged(double rate, Duration min_rtt);
+    static double bridged(double rate, Duration min_rtt, Duration ack_spacing);
     double low_loss_floor(const LossEvent &loss) const;
     static bool low_loss(const LossEvent &loss);
 

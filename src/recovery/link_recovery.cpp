@@ -116,7 +116,7 @@ const RttEstimator &LinkRecovery::rtt() const {
 }
 
 Duration LinkRecovery::pto() const {
-    return (use_other() ? other_ : rtt_).pto(max_ack_delay_);
+    return (use_other() ? other_ : rtt_).pto(max_ack_delay());
 }
 
 Duration LinkRecovery::loss_delay() const {
@@ -127,19 +127,52 @@ Duration LinkRecovery::loss_delay() const {
 void LinkRecovery::take_samples(const AckInfo &ack, Time now, Outcome &out) {
     if (!out.largest_is_new || out.largest_acked_sent < path_since_)
         return;
-    const Duration delay = std::clamp(ack.delay, Duration{}, max_ack_delay_);
+    const Duration delay = std::clamp(ack.delay, Duration{}, max_ack_delay());
     if (out.eliciting_acked) {
         out.has_rtt = true;
         out.rtt = now - out.largest_acked_sent;
         (ack.own_return ? rtt_ : other_).on_sample(out.rtt, delay, now);
     }
     one_way_.on_forward(out.largest_acked_sent, ack.rx_time_us, now);
-    if (ack.own_return)
-        one_way_.on_return(now, ack.rx_time_us, ack.delay);
+    if (!ack.own_return)
+        return;
+    one_way_.on_return(now, ack.rx_time_us, ack.delay);
+    measure_return(now);
 }
 
 void LinkRecovery::on_foreign_ack(Time arrival, uint32_t rx_time_us, Duration delay) {
     one_way_.on_return(arrival, rx_time_us, delay);
+    measure_return(arrival);
+}
+
+// --- the way back ---
+
+void LinkRecovery::measure_return(Time now) {
+    return_path_.on_ack(now, one_way_.ret_relative() - one_way_.ret_min());
+}
+
+bool LinkRecovery::fit_acks(uint64_t rate, size_t links) {
+    const Duration wanted = ack_spacing(rate, rtt().min_rtt(), links), now = acks_.spacing;
+    if (wanted == now || (wanted.us > 0 && wanted * 4 > now * 3 && wanted * 4 < now * 5))
+        return false;
+    acks_.seq++;
+    acks_.spacing = wanted;
+    acks_.longest = std::max(acks_.longest, wanted);
+    return true;
+}
+
+// Time alone rules: how many packets come meanwhile says nothing of the way back. And what is not
+// taken for loss here yet, need not be told at once.
+AckFrequency LinkRecovery::ack_frequency() const {
+    constexpr uint32_t kAnyNumber = 1 << 20;
+    if (acks_.spacing.us == 0)
+        return {};
+    return {kAnyNumber, ledger_.reordering().packets(), acks_.spacing};
+}
+
+void LinkRecovery::on_request_acked(uint64_t seq) {
+    if (seq == acks_.seq)
+        acks_.longest = acks_.spacing;
 }
 
 // --- acknowledgements ---
@@ -165,6 +198,8 @@ void LinkRecovery::tell_acked(const AckInfo &ack, uint64_t in_flight_before, Tim
     e.has_fwd = out.largest_is_new;
     e.fwd = one_way_.fwd_relative();
     e.queue_delay = one_way_.queue_delay();
+    if (acks_.spacing.us > 0) // smoothed over few ACKs it is long out of date
+        e.queue_delay = std::min(e.queue_delay, one_way_.queue_delay_now());
     // Limited by the window: it was full at some time since the newest of these packets was sent.
     const bool filled = window_full_ >= out.largest_acked_sent;
     const bool half = controller_->in_slow_start() && in_flight_before >= controller_->cwnd() / 2;
@@ -173,6 +208,7 @@ void LinkRecovery::tell_acked(const AckInfo &ack, uint64_t in_flight_before, Tim
     e.rate_app_limited = sample.app_limited;
     e.sample_delivered = sample.delivered;
     e.sample_in_flight = sample.in_flight;
+    e.ack_spacing = acks_.spacing;
     e.in_flight = ledger_.bytes_in_flight();
     e.own_return = ack.own_return || !rtt_.has_sample();
     controller_->on_acked(e);
@@ -267,6 +303,7 @@ void LinkRecovery::tell_lost(Time now, Outcome &out) {
     e.recent_lost = ledger_.recent_lost();
     e.recent_total = ledger_.recent_total();
     e.min_rtt = path.min_rtt();
+    e.ack_spacing = acks_.spacing;
     e.queue_delay =
         one_way_.has_forward() ? one_way_.queue_delay() : path.latest() - path.min_rtt();
     if (one_way_.has_forward() && e.queue_delay < kShallowQueue)
@@ -324,7 +361,7 @@ Time LinkRecovery::overdue() {
     if (sent == kNever)
         return kNever;
     const RttEstimator &r = use_other() ? other_ : rtt_;
-    return std::max(sent, excused_) + r.srtt() + max_ack_delay_ +
+    return std::max(sent, excused_) + r.srtt() + max_ack_delay() +
            line_time(ledger_.bytes_in_flight());
 }
 
@@ -348,6 +385,7 @@ void LinkRecovery::reset_path(Time now) {
     rtt_.reset();
     other_.reset();
     one_way_.reset();
+    return_path_.reset();
     mtu_.reset();
     controller_ = make_controller(config_.controller, packet_size(), config_.line_rate);
     pacer_ = new_pacer();
@@ -410,6 +448,7 @@ LinkMemory LinkRecovery::remember() const {
     m.largest_acked = ledger_.largest_acked();
     m.mtu = mtu_.remember();
     m.ecn = ecn_;
+    m.acks = acks_;
     m.controller = config_.controller;
     m.packets_acked = stats_.packets_acked;
     m.packets_lost = stats_.packets_lost;
@@ -442,6 +481,7 @@ void LinkRecovery::restore(const LinkMemory &m) {
         rtt_.set_initial({m.path.srtt_us}, {m.path.rttvar_us});
     mtu_.restore(m.mtu);
     ecn_ = m.ecn;
+    acks_ = m.acks;
     stats_.packets_acked = m.packets_acked;
     stats_.packets_lost = m.packets_lost;
     stats_.packets_spurious = m.packets_spurious;

@@ -18,6 +18,7 @@
 #include "recovery/mtu.h"
 #include "recovery/pacer.h"
 #include "recovery/received.h"
+#include "recovery/return_path.h"
 #include "recovery/rtt.h"
 #include "recovery/sent.h"
 
@@ -67,6 +68,13 @@ struct LinkStats {
     uint64_t packets_marked = 0;
 };
 
+// What the peer was asked for by ACK_FREQ.
+struct AckRequest {
+    uint64_t seq = 0;   // of the latest; 0: there was none
+    Duration spacing{}; // 0: it shall do as usual
+    Duration longest{}; // what it may still go by
+};
+
 // What is worth keeping of a path that is not used for a while.
 struct PathMemory {
     uint32_t srtt_us = 0, rttvar_us = 0, min_rtt_us = 0; // 0: never measured
@@ -83,6 +91,7 @@ struct LinkMemory {
     ControllerKind controller = ControllerKind::kCubic;
     MtuMemory mtu;
     EcnValidation ecn{EcnMode::kOff};
+    AckRequest acks;
     uint64_t packets_acked = 0, packets_lost = 0, packets_spurious = 0;
     // As far as they are known.
     LinkStats stats() const;
@@ -128,6 +137,17 @@ class LinkRecovery {
     Status on_ack(const AckInfo &ack, Time now, Outcome &out);
     // This link brought an ACK of another link's packets: measures the return direction.
     void on_foreign_ack(Time arrival, uint32_t rx_time_us, Duration delay);
+    // Any packet came over this link, before its ACKs are told.
+    void on_arrival(size_t bytes) { return_path_.on_received(bytes); }
+    // Bytes a second that this link's way back carries; 0: not found to be narrow.
+    uint64_t return_rate() const { return return_path_.rate(); }
+    // This link's ACKs come on a way of `rate` bytes/s (0: wide), as do those of so many links in
+    // all. True: the peer is to be asked for what ack_request() says by now.
+    bool fit_acks(uint64_t rate, size_t links);
+    const AckRequest &ack_request() const { return acks_; }
+    AckFrequency ack_frequency() const;
+    // The request with that number has arrived.
+    void on_request_acked(uint64_t seq);
     // Loss time or probe timeout, RFC 9002 section A.8; kNever if nothing is awaited.
     Time timer();
     TimerVerdict on_timer(Time now, Outcome &out);
@@ -183,6 +203,8 @@ class LinkRecovery {
 
   private:
     Duration line_time(uint64_t bytes) const;
+    Duration max_ack_delay() const { return std::max(max_ack_delay_, acks_.longest); }
+    void measure_return(Time now);
     Duration loss_delay() const;
     bool use_other() const;
     void take_samples(const AckInfo &ack, Time now, Outcome &out);
@@ -201,6 +223,8 @@ class LinkRecovery {
     RttEstimator rtt_;   // of ACKs that came back over this link
     RttEstimator other_; // of ACKs that came back elsewhere
     OneWayDelay one_way_;
+    ReturnPath return_path_;
+    AckRequest acks_;
     DeliveryRate rate_;
     std::unique_ptr<Controller> controller_;
     MtuSearch mtu_;

@@ -16,7 +16,7 @@ bool ReceivedPackets::is_duplicate(PacketNumber pn) const {
 void ReceivedPackets::on_received(PacketNumber pn, Time now, bool ack_eliciting, bool ack_now,
                                   Ecn ecn) {
     PLAIT_ASSERT(!is_duplicate(pn));
-    const bool in_order = any_ ? pn.v == largest_ + 1 : true;
+    const bool in_order = !any_ || pn.v == largest_ + 1, hurry = out_of_order(pn);
     const size_t before = set_.count();
     set_.add(pn.v, pn.v + 1);
     if (set_.count() > before && !in_order)
@@ -39,19 +39,26 @@ void ReceivedPackets::on_received(PacketNumber pn, Time now, bool ack_eliciting,
         return;
     if (pending_++ == 0)
         first_pending_ = now;
-    if ((!in_order || ack_now || ecn == Ecn::kCe) && !immediate_)
+    if ((hurry || ack_now || ecn == Ecn::kCe) && !immediate_)
         immediate_ = allow_immediate();
     asked_ |= ack_now && immediate_;
+}
+
+bool ReceivedPackets::out_of_order(PacketNumber pn) const {
+    if (!any_)
+        return false;
+    const uint64_t next = largest_ + 1;
+    return (pn.v > next ? pn.v - next : next - pn.v) > frequency_.reorder;
 }
 
 // The sender's window is not known here, but what arrives in a round trip is: an eighth of that.
 void ReceivedPackets::count_rate(Time now) {
     window_packets_++;
-    if (now - window_start_ < srtt_)
+    if (now - window_start_ < std::max(srtt_, frequency_.delay * kAcksPerRtt))
         return;
     const bool growing = window_packets_ > last_window_ + last_window_ / 2;
     const uint32_t per_rtt = growing ? kAcksPerRttGrowing : kAcksPerRtt;
-    every_ = std::clamp(window_packets_ / per_rtt, 2u, std::max(every_limit_, 2u));
+    every_ = std::clamp(window_packets_ / per_rtt, 2u, kMaxAckEvery);
     last_window_ = window_packets_;
     window_start_ = now;
     window_packets_ = 0;
@@ -66,18 +73,25 @@ bool ReceivedPackets::allow_immediate() {
 }
 
 Duration ReceivedPackets::delay() const {
-    return std::min(std::clamp(srtt_ / 8, kMinAckDelay, kMaxAckDelay), max_delay_);
+    const Duration own = std::clamp(srtt_ / 8, kMinAckDelay, kMaxAckDelay);
+    return frequency_.packets ? std::min(own, frequency_.delay) : own;
+}
+
+uint32_t ReceivedPackets::every() const {
+    if (frequency_.packets)
+        return frequency_.packets;
+    return early_ < kEarlyPackets ? 2 : every_;
 }
 
 Time ReceivedPackets::ack_deadline() const {
     if (pending_ == 0)
         return kNever;
-    const uint32_t every = std::min(early_ < kEarlyPackets ? 2u : every_, every_limit_);
     // Soon enough that each range is in kTimesSent ACKs before newer ones push it out.
     const uint32_t ranges = std::max<uint32_t>(last_fill_ / (kTimesSent + 1), 1);
-    if (immediate_ || pending_ >= every || new_ranges_ >= ranges)
+    if (immediate_ || pending_ >= every() || new_ranges_ >= ranges)
         return first_pending_;
-    return first_pending_ + delay();
+    const Time own = first_pending_ + delay();
+    return frequency_.packets ? std::max(own, last_ack_ + frequency_.delay) : own;
 }
 
 size_t ReceivedPackets::reportable() const {
@@ -94,7 +108,8 @@ size_t ReceivedPackets::fill(std::span<base::Range> out) const {
     return n;
 }
 
-void ReceivedPackets::on_ack_sent(size_t ranges) {
+void ReceivedPackets::on_ack_sent(size_t ranges, Time now) {
+    last_ack_ = now;
     pending_ = 0;
     new_ranges_ = 0;
     immediate_ = asked_ = false;
@@ -109,17 +124,13 @@ void ReceivedPackets::on_ack_acked(PacketNumber largest) {
         report_from_ = std::max(report_from_, largest.v + 1);
 }
 
-void ReceivedPackets::set_ack_every(uint32_t packets) {
-    every_limit_ = std::clamp(packets, 1u, kMaxAckEvery);
-    every_ = std::min(every_, every_limit_);
-}
-
-void ReceivedPackets::set_frequency(uint64_t seq, uint32_t packets, Duration max_delay) {
+void ReceivedPackets::set_frequency(uint64_t seq, const AckFrequency &asked) {
     if (seq < next_seq_)
         return;
     next_seq_ = seq + 1;
-    set_ack_every(packets);
-    max_delay_ = std::max(max_delay, kMinAckDelay);
+    frequency_ = asked.packets ? asked : AckFrequency{};
+    if (frequency_.packets)
+        frequency_.delay = std::max(frequency_.delay, kMinAckDelay);
 }
 
 ReceivedMemory ReceivedPackets::remember() const {
@@ -127,8 +138,8 @@ ReceivedMemory ReceivedPackets::remember() const {
     if (any_)
         m.newest = {std::max(set_.back().start, report_from_), largest_ + 1};
     m.ecn = ecn_;
-    m.max_delay = max_delay_;
-    m.every_limit = every_limit_;
+    m.asked = frequency_;
+    m.next_seq = next_seq_;
     m.early = early_ < kEarlyPackets;
     return m;
 }
@@ -143,8 +154,8 @@ void ReceivedPackets::restore(const ReceivedMemory &m, Time now) {
         set_.add(floor_, m.newest.end);
     }
     ecn_ = m.ecn;
-    max_delay_ = m.max_delay;
-    set_ack_every(m.every_limit);
+    frequency_ = m.asked;
+    next_seq_ = m.next_seq;
     early_ = m.early ? 0 : kEarlyPackets;
 }
 

@@ -8,8 +8,11 @@
 // filtered.
 //
 // ACK timing: the first 100 packets every 2nd; then at least 8 times a round trip, at most every
-// `ack_every` packets, and at the latest after clamp(srtt / 8, 1 ms, 5 ms). At once when packets
-// come out of order or the sender asks (ack-now), but at most 4 times a round trip.
+// 90 packets, and at the latest after clamp(srtt / 8, 1 ms, 5 ms). At once when packets come out of
+// order or the sender asks (ack-now), but at most 4 times a round trip.
+//
+// The sender knows better where its ACKs have to share a narrow way: as it asks by ACK_FREQ, they
+// are so far apart, or so many packets. A packet that comes after a pause is still answered soon.
 #pragma once
 
 #include "base/ids.h"
@@ -35,11 +38,19 @@ struct EcnCounts {
     bool any() const { return (ect0 | ect1 | ce) != 0; }
 };
 
+// What the sender asks for (docs/protocol.md section 5.6).
+struct AckFrequency {
+    uint32_t packets = 0; // ack-eliciting ones between ACKs at most; 0: it leaves that to us
+    uint32_t reorder = 0; // so many out of their order are no reason to hurry
+    Duration delay{};     // between two ACKs
+    bool operator==(const AckFrequency &) const = default;
+};
+
 struct ReceivedMemory {
     Range newest; // of the packets that arrived; empty: there was none
     EcnCounts ecn;
-    Duration max_delay;
-    uint32_t every_limit = 0;
+    AckFrequency asked;
+    uint64_t next_seq = 0;
     bool early = true; // fewer than kEarlyPackets have come
     bool is_duplicate(PacketNumber pn) const { return pn.v < newest.end; }
 };
@@ -78,14 +89,16 @@ class ReceivedPackets {
     // Newest first, at most out.size(); returns how many.
     size_t fill(std::span<base::Range> out) const;
     // An ACK with the newest `ranges` ranges went out.
-    void on_ack_sent(size_t ranges);
+    void on_ack_sent(size_t ranges, Time now);
     // The packet that carried an ACK whose largest was `largest` has been acknowledged.
     void on_ack_acked(PacketNumber largest);
 
-    // From the peer's ACK_FREQ: packets between ACKs at most, and how long one may wait.
+    // From the peer's ACK_FREQ.
     // Frames may overtake each other: one with a smaller seq than an earlier one's changes nothing.
-    void set_frequency(uint64_t seq, uint32_t packets, Duration max_delay);
+    void set_frequency(uint64_t seq, const AckFrequency &asked);
+    const AckFrequency &frequency() const { return frequency_; }
     void set_srtt(Duration srtt) { srtt_ = srtt; }
+    // How long a packet waits for its ACK, unless another went out shortly before.
     Duration delay() const;
 
     // What a link that sleeps must remember, and how a new object goes on with it: everything up to
@@ -95,8 +108,9 @@ class ReceivedPackets {
     void restore(const ReceivedMemory &memory, Time now);
 
   private:
-    void set_ack_every(uint32_t packets);
     void count_rate(Time now);
+    uint32_t every() const;
+    bool out_of_order(PacketNumber pn) const;
     bool allow_immediate();
     size_t reportable() const;
 
@@ -106,14 +120,15 @@ class ReceivedPackets {
     uint64_t largest_ = 0;
     Time largest_time_;
     Time first_pending_; // when the oldest packet not yet acknowledged came
+    Time last_ack_;      // sent
     Time window_start_;  // of counting packets and immediate ACKs, one round trip long
     Duration srtt_ = base::millis(100);
-    Duration max_delay_ = kMaxAckDelay;
+    AckFrequency frequency_;
     EcnCounts ecn_;
     uint64_t next_seq_ = 0; // of ACK_FREQ
-    uint32_t pending_ = 0; // ack-eliciting packets since the last ACK
+    uint32_t pending_ = 0;  // ack-eliciting packets since the last ACK
     uint32_t window_packets_ = 0, last_window_ = 0;
-    uint32_t every_limit_ = kMaxAckEvery, every_ = 2;
+    uint32_t every_ = 2;
     uint32_t early_ = 0;      // packets seen, up to kEarlyPackets
     uint16_t new_ranges_ = 0; // begun since the last ACK
     uint16_t last_fill_ = kMaxRanges;

@@ -85,7 +85,7 @@ struct Bench {
     ~Bench() {
         if (!tell_links)
             return;
-        std::printf("  %.1f s:\n", static_cast<double>(world.now()) / 1e9);
+        std::printf("  %.2f s:\n", static_cast<double>(world.now()) / 1e9);
         for (size_t i = 0; i < pair.wires.size(); i++) {
             const node::LinkInfo l = pair.link_info(*pair.a, i);
             std::printf("    link %zu: sent %" PRIu64 ", lost %" PRIu64 ", spurious %" PRIu64

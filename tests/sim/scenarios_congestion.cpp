@@ -159,6 +159,48 @@ void equal_links_apart(World &w) {
     }
 }
 
+// A way back that ACKs alone would fill: the sender asks for fewer, whatever of all that gets lost.
+// `faults`: how much of the line is used is then the loss's matter.
+void narrow_return(World &w, bool faults) {
+    PipeModel forth =
+        wire_of(w.rng().range(2'500'000, 12'500'000), w.rng().between(millis(5), millis(20)), 0);
+    forth.queue = bdp_of(forth);
+    PipeModel back = wire_of(w.rng().range(8'000, 15'000), forth.delay, 16 << 10);
+    if (faults)
+        for (PipeModel *m : {&forth, &back}) {
+            m->loss = w.rng().chance(0.5) ? 0.03 : 0;
+            m->reorder = w.rng().chance(0.5) ? 0.05 : 0;
+            m->duplicate = w.rng().chance(0.3) ? 0.05 : 0;
+        }
+    const recovery::ControllerKind controller = some_controller(w.rng());
+    Pair p(w, {Pair::Way(forth, back)}, setup_with(controller));
+    p.connect();
+    Flow &bulk = open_flow(w, *p.a, p.at_a, stream_plan(uint64_t{1} << 40));
+    w.run_for(seconds(2));
+    const uint64_t before = bulk.accepter().received, bytes = p.wires[0]->pipe(1).counters().bytes;
+    w.run_for(seconds(4));
+    const double share = static_cast<double>(bulk.accepter().received - before) /
+                         (4.0 * static_cast<double>(forth.rate));
+    const double back_share = static_cast<double>(p.wires[0]->pipe(1).counters().bytes - bytes) /
+                              (4.0 * static_cast<double>(back.rate));
+    if (back_share > 0.75 || (!faults && share < 0.8))
+        w.fail("%.1f %% of the line, %.1f %% of the way back", share * 100, back_share * 100);
+    if (p.wires[0]->pipe(1).counters().dropped_by_queue > 0)
+        w.fail("the way back is full");
+    // It becomes wide; then all goes on as ever, and the connection ends.
+    p.wires[0]->pipe(1).set_rate(forth.rate, w.now());
+    p.heal();
+    open_mixed_load(p, 100'000);
+    w.run_for(seconds(2));
+    p.close_and_be_gone();
+}
+void narrow_return_clean(World &w) {
+    narrow_return(w, false);
+}
+void narrow_return_faults(World &w) {
+    narrow_return(w, true);
+}
+
 // The application changes its mind while data flow.
 void controller_changes(World &w) {
     const PipeModel m = some_wire(w.rng());
@@ -185,6 +227,8 @@ constexpr Scenario kScenarios[] = {
     {"sim_two_links_bbr_rate_is_used", bbr_two_links, 4},
     {"sim_two_links_one_bottleneck_take_about_half", one_bottleneck, 2},
     {"sim_two_links_of_one_kind_stay_apart", equal_links_apart, 2},
+    {"sim_one_link_narrow_return_rate_is_used", narrow_return_clean, 3},
+    {"sim_one_link_narrow_return_faults_acks_fit", narrow_return_faults, 4},
     {"sim_two_links_controller_changed_everything_arrives", controller_changes, 15},
 };
 

@@ -190,7 +190,7 @@ class Flow {
         a.delay = receiver.ack_delay(now);
         a.rx = static_cast<uint32_t>(receiver.largest_received_time().us + 4'000'000'000u);
         a.ecn = receiver.ecn();
-        receiver.on_ack_sent(a.ranges.size());
+        receiver.on_ack_sent(a.ranges.size(), now);
         if (dice_.chance(link.ack_loss))
             return;
         a.at = now + link.delay;

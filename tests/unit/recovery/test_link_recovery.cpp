@@ -395,6 +395,31 @@ CHECKED_TEST(test_known_line_gets_small_packets_and_no_burst) {
     return true;
 }
 
+// A peer that was asked to let ACKs be farther apart is not suspected for doing so; one that was
+// asked to hurry again may not know it yet.
+CHECKED_TEST(test_timer_waits_as_long_as_acks_were_asked_to) {
+    LinkRecovery l({});
+    Outcome out;
+    Time now{1'000'000};
+    warm_up(l, out, now);
+    send(l, now);
+    const Time suspicion = l.suspicion_timer(), timeout = l.timer();
+    CHECK(!l.fit_acks(0, 1) && l.ack_request().seq == 0);
+    CHECK(l.fit_acks(10'000, 1) && l.ack_request().seq == 1);
+    CHECK(!l.fit_acks(10'500, 1)); // about the same
+    const Duration spacing = l.ack_frequency().delay;
+    CHECK(spacing >= millis(20) && l.ack_frequency().packets > 1000);
+    CHECK(l.suspicion_timer() == suspicion + spacing - millis(5));
+    CHECK(l.timer() == timeout + spacing - millis(5));
+    CHECK(l.fit_acks(0, 1) && l.ack_frequency() == AckFrequency{});
+    CHECK(l.suspicion_timer() == suspicion + spacing - millis(5));
+    l.on_request_acked(1); // overtaken
+    CHECK(l.suspicion_timer() == suspicion + spacing - millis(5));
+    l.on_request_acked(2);
+    CHECK(l.suspicion_timer() == suspicion && l.timer() == timeout);
+    return true;
+}
+
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_timer_first_timeout_follows_rfc_9002),
@@ -415,6 +440,7 @@ int main() {
         cmocka_unit_test(test_mtu_probe_loss_is_not_congestion),
         cmocka_unit_test(test_black_hole_brings_the_base_size_back),
         cmocka_unit_test(test_known_line_gets_small_packets_and_no_burst),
+        cmocka_unit_test(test_timer_waits_as_long_as_acks_were_asked_to),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

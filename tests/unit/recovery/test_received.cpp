@@ -100,7 +100,7 @@ CHECKED_TEST(test_received_early_packets_are_acknowledged_in_pairs) {
     CHECK(!r.ack_due(Time{2000}));
     get(r, 1, Time{2000});
     CHECK(r.ack_due(Time{2000}));
-    r.on_ack_sent(1);
+    r.on_ack_sent(1, Time{2000});
     CHECK(r.ack_deadline() == kNever && !r.ack_pending());
     return true;
 }
@@ -111,12 +111,14 @@ CHECKED_TEST(test_received_delay_is_bounded_both_ways) {
     CHECK(r.delay() == millis(1));
     r.set_srtt(millis(500));
     CHECK(r.delay() == millis(5));
-    r.set_frequency(1, 10, millis(2));
+    r.set_frequency(1, {10, 0, millis(2)});
     CHECK(r.delay() == millis(2));
-    r.set_frequency(0, 10, millis(4)); // an earlier one, overtaken
+    r.set_frequency(0, {10, 0, millis(4)}); // an earlier one, overtaken
     CHECK(r.delay() == millis(2));
-    r.set_frequency(2, 10, millis(3));
+    r.set_frequency(2, {10, 0, millis(3)});
     CHECK(r.delay() == millis(3));
+    r.set_frequency(3, {}); // as it likes
+    CHECK(r.delay() == millis(5));
     return true;
 }
 
@@ -138,7 +140,7 @@ CHECKED_TEST(test_received_bulk_is_acknowledged_eight_times_a_round_trip) {
     for (; pn < 40'000; pn++, now = now + micros(20)) { // 500 packets a round trip
         get(r, pn, now);
         if (r.ack_due(now)) {
-            r.on_ack_sent(1);
+            r.on_ack_sent(1, now);
             acks += pn >= 20'000;
         }
     }
@@ -148,7 +150,7 @@ CHECKED_TEST(test_received_bulk_is_acknowledged_eight_times_a_round_trip) {
     for (acks = 0; pn < 140'000; pn++, now = now + micros(2)) {
         get(r, pn, now);
         if (r.ack_due(now)) {
-            r.on_ack_sent(1);
+            r.on_ack_sent(1, now);
             acks += pn >= 90'000;
         }
     }
@@ -164,23 +166,57 @@ CHECKED_TEST(test_received_disorder_is_told_at_once_but_four_times_a_round_trip)
     for (; pn < 400; pn++, now = now + micros(100)) { // past the beginning
         get(r, pn, now);
         if (r.ack_due(now))
-            r.on_ack_sent(1);
+            r.on_ack_sent(1, now);
     }
-    r.on_ack_sent(1);
+    r.on_ack_sent(1, now);
     get(r, ++pn, now); // one is missing
     CHECK(r.ack_due(now));
-    r.on_ack_sent(2);
+    r.on_ack_sent(2, now);
     int immediate = 1;
     for (int i = 0; i < 100; i++, now = now + micros(100)) {
         get(r, ++pn, now, true);
         if (r.ack_deadline() == now && r.ack_pending())
             immediate++;
-        r.on_ack_sent(2);
+        r.on_ack_sent(2, now);
     }
     CHECK(immediate == 4);
     now = now + millis(60);
     get(r, ++pn, now, true);
     CHECK(r.ack_due(now));
+    return true;
+}
+
+// As far apart as the sender has asked for, however much comes; alone, a packet is answered soon.
+CHECKED_TEST(test_received_asked_spacing_is_kept) {
+    ReceivedPackets r;
+    r.set_srtt(millis(24));
+    r.set_frequency(1, {1 << 20, 3, millis(25)});
+    Time now{1'000'000};
+    uint64_t pn = 0, acks = 0;
+    for (; pn < 10'000; pn++, now = now + micros(100)) { // for a second
+        if (pn % 50 == 7)
+            continue; // one is missing, now and then
+        get(r, pn, now);
+        if (r.ack_due(now)) {
+            r.on_ack_sent(ranges(r).size(), now);
+            acks++;
+        }
+    }
+    CHECK(acks >= 38 && acks <= 42);
+    r.on_ack_sent(1, now);
+    now = now + millis(100);
+    get(r, pn++, now);
+    CHECK(r.ack_deadline() == now + millis(3)); // srtt / 8
+    r.on_ack_sent(1, now);
+    get(r, pn++, now + millis(1));
+    CHECK(r.ack_deadline() == now + millis(25));
+    get(r, pn++, now + millis(2), true);
+    CHECK(r.ack_due(now + millis(2))); // ack-now
+    // How it was asked outlives a sleep.
+    ReceivedPackets again;
+    again.restore(r.remember(), now);
+    again.set_frequency(0, {2, 0, millis(1)});
+    CHECK(again.frequency() == r.frequency() && again.frequency().delay == millis(25));
     return true;
 }
 
@@ -190,7 +226,7 @@ CHECKED_TEST(test_received_asked_until_the_ack_went) {
     CHECK(!r.ack_asked());
     get(r, 1, Time{2}, true);
     CHECK(r.ack_asked() && r.ack_due(Time{2}));
-    r.on_ack_sent(1);
+    r.on_ack_sent(1, Time{2});
     CHECK(!r.ack_asked());
     return true;
 }
@@ -209,7 +245,7 @@ CHECKED_TEST(test_received_each_range_is_sent_three_times) {
             const size_t n = r.fill(out);
             for (size_t i = 0; i < n; i++)
                 told[out[i].start / 2]++;
-            r.on_ack_sent(n);
+            r.on_ack_sent(n, now);
         }
         // How much room an ACK has is learnt when one is cut short for the first time.
         CHECK(*std::min_element(told.begin() + 4, told.end() - 70) >= 3);
@@ -247,6 +283,7 @@ int main() {
         cmocka_unit_test(test_received_pure_acks_need_no_ack),
         cmocka_unit_test(test_received_bulk_is_acknowledged_eight_times_a_round_trip),
         cmocka_unit_test(test_received_disorder_is_told_at_once_but_four_times_a_round_trip),
+        cmocka_unit_test(test_received_asked_spacing_is_kept),
         cmocka_unit_test(test_received_asked_until_the_ack_went),
         cmocka_unit_test(test_received_each_range_is_sent_three_times),
         cmocka_unit_test(test_received_acknowledged_acks_end_the_report),
