@@ -118,6 +118,10 @@ class ConnectionBudget {
     void set_srtt(Duration srtt) { srtt_ = srtt; }
     Duration srtt() const { return srtt_; }
 
+    // How long the shortest way to the peer takes at least, as far as is known; 0: nothing is.
+    void set_shortest_way(Duration d) { shortest_way_ = d; }
+    Duration shortest_way() const { return shortest_way_; }
+
     // The longest encoding window that the peer takes; 0: it knows no REPAIR.
     void set_repair_window(uint64_t bytes) { repair_window_ = bytes; }
     uint64_t repair_window() const { return repair_window_; }
@@ -142,6 +146,7 @@ class ConnectionBudget {
     uint64_t packets_sent_ = 0, packets_lost_ = 0, recent_sent_ = 0, recent_lost_ = 0;
     uint64_t share_, used_ = 0, promised_ = 0, pledged_ = 0, bdp_ = 0;
     Duration srtt_ = base::millis(100);
+    Duration shortest_way_{};
 };
 
 } // namespace plait::channel

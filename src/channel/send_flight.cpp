@@ -339,14 +339,21 @@ void SendHalf::note_skips(Core &c) {
     note_blocked(c);
 }
 
-// No transmission starts at or after a deadline. docs/protocol.md section 6.4.
+// How long before its deadline nothing is sent any more. The estimate may be wrong, and the
+// channel's time shorter than any way: half of it is for sending in any case.
+Duration SendHalf::on_the_way(const Core &c) {
+    return std::min(c.budget->shortest_way(),
+                    base::micros(static_cast<int64_t>(c.config.resend_parameter)) / 2);
+}
+
+// No transmission starts that can't be there by its deadline. docs/protocol.md section 6.4.
 void SendHalf::expire_queued(Core &c, Time now) {
     Flight &f = *flight_;
     uint64_t pos = 0;
     while (const Range *q = f.resend.first_above(pos)) {
         const uint64_t at = std::max(pos, q->start);
         const Record r = f.records[find_record(at)];
-        if (r.deadline > now)
+        if (!too_late(c, r, now))
             return; // and so are all later ones
         const uint64_t end = std::min(q->end, r.end);
         // A copy that may still arrive is waited for.
@@ -370,7 +377,7 @@ void SendHalf::expire(Core &c, Time now) {
     while (sent_ < written_ && !f.records.empty()) {
         const size_t i = find_record(sent_);
         const Record r = f.records[i];
-        if (r.deadline > now)
+        if (!too_late(c, r, now))
             break;
         if (c.config.on_loss == OnLoss::kClose) {
             // It was never sent: no ACK can come that is worth waiting for.
@@ -412,7 +419,7 @@ void SendHalf::on_reinject(Core &c, uint64_t offset, uint64_t length, bool fin, 
                          });
                      });
     for (const Range &p : parts) {
-        if (c.config.deadlines() && f.records[find_record(p.start)].deadline <= now)
+        if (c.config.deadlines() && too_late(c, f.records[find_record(p.start)], now))
             continue;
         f.attempts.update(p.start, p.end, [&](uint64_t a, uint64_t b, uint32_t n) {
             if (c.config.resend != Resend::kAtMost || n < c.config.resend_parameter) {

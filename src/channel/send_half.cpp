@@ -427,10 +427,11 @@ Time SendHalf::deadline(const Core &c) const {
     const Flight &f = *flight_;
     Time at = f.doom_at;
     if (sending(c) && c.config.deadlines() && !f.records.empty()) {
+        const Duration way = on_the_way(c);
         if (!f.resend.empty())
-            at = std::min(at, f.records[find_record(f.resend.front().start)].deadline);
+            at = std::min(at, f.records[find_record(f.resend.front().start)].deadline - way);
         if (sent_ < written_)
-            at = std::min(at, f.records[find_record(sent_)].deadline);
+            at = std::min(at, f.records[find_record(sent_)].deadline - way);
     }
     const bool quiet = settled_ == written_ && f.skips.empty() && !f.reserved;
     if (quiet || returnable(c))

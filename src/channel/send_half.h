@@ -191,6 +191,11 @@ class SendHalf {
     void give_up_record(Core &c, size_t i);
     void add_skip(Core &c, Skip s);
     void note_skips(Core &c);
+    static Duration on_the_way(const Core &c);
+    // Sent now it would not be there in time.
+    static bool too_late(const Core &c, const Record &r, Time now) {
+        return r.deadline <= now + on_the_way(c);
+    }
     void expire(Core &c, Time now);
     void expire_queued(Core &c, Time now);
     bool choose_serial(uint8_t &serial);

@@ -356,7 +356,7 @@ void Connection::release_channel(ChannelEntry &e) {
 void Connection::tune_windows(Time now) {
     // What arrived since the last look, taken for the rate; a window that limits the sender shows
     // as a rate of window / RTT, and so doubles it.
-    Duration longest = base::millis(1);
+    Duration longest = base::millis(1), shortest = base::seconds(3600);
     uint64_t received = 0, rate = 0;
     for (size_t i = 0; i < link_count_; i++) {
         const LinkEntry &l = link_at(i);
@@ -364,8 +364,10 @@ void Connection::tune_windows(Time now) {
         if (!l.recovery)
             continue;
         longest = std::max(longest, l.recovery->rtt().srtt());
-        if (l.usable())
-            rate += l.rate(services_.endpoints[l.endpoint.v]);
+        if (!l.usable())
+            continue;
+        rate += l.rate(services_.endpoints[l.endpoint.v]);
+        shortest = std::min(shortest, l.recovery->shortest_round_trip());
     }
     const uint64_t send_bdp = rate * static_cast<uint64_t>(longest.us) / 1'000'000;
     const Duration elapsed = now - tuned_at_;
@@ -380,6 +382,7 @@ void Connection::tune_windows(Time now) {
         receive_bdp *= 2;
     budget_->set_bdp(2 * std::max({receive_bdp, send_bdp, budget_->bdp() / 4}));
     budget_->set_srtt(longest);
+    budget_->set_shortest_way(rate > 0 ? shortest / 2 : Duration{});
     const uint64_t lost =
         stats_.packets_lost - std::min(stats_.packets_lost, stats_.packets_spurious);
     budget_->set_packets(stats_.packets_sent, lost);
@@ -388,6 +391,7 @@ void Connection::tune_windows(Time now) {
         b->set_packets(stats_.packets_sent, lost);
         b->set_bdp(budget_->bdp());
         b->set_srtt(longest);
+        b->set_shortest_way(budget_->shortest_way());
     }
     tuned_at_ = now;
     tuned_received_ = received;

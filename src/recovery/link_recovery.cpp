@@ -115,6 +115,13 @@ const RttEstimator &LinkRecovery::rtt() const {
     return own ? rtt_ : other_;
 }
 
+Duration LinkRecovery::shortest_round_trip() const {
+    if (rtt_.has_sample() && other_.has_sample())
+        return std::min(rtt_.min_rtt(), other_.min_rtt());
+    const RttEstimator &known = rtt_.has_sample() ? rtt_ : other_;
+    return known.has_sample() ? known.min_rtt() : Duration{};
+}
+
 Duration LinkRecovery::pto() const {
     return (use_other() ? other_ : rtt_).pto(max_ack_delay());
 }

@@ -129,6 +129,8 @@ class LinkRecovery {
     bool can_send() const { return !ledger_.exhausted(); }
     // Nothing more to send although window and pacer would allow it.
     void on_app_limited() { rate_.on_app_limited(ledger_.next()); }
+    // The shortest round trip seen, over whichever link the answer came; 0: none.
+    Duration shortest_round_trip() const;
     // Size to build packets with: the MTU, on slow lines less (about 20 ms of the line's rate).
     size_t packet_size() const;
 

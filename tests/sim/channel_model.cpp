@@ -57,14 +57,16 @@ void ChannelModel::on_transmitted(uint64_t offset, uint64_t length, uint64_t bit
     count_transmission(offset, end, at, link);
 }
 
-void ChannelModel::check_deadline(uint64_t start, uint64_t end, Time at) const {
+void ChannelModel::check_deadline(uint64_t start, uint64_t end, Time at) {
     if (!config_.deadlines())
         return;
     const Duration limit = base::micros(static_cast<int64_t>(config_.resend_parameter));
-    for (size_t i = unit_at(start); i < units_.size() && units_[i].start < end; i++)
+    for (size_t i = unit_at(start); i < units_.size() && units_[i].start < end; i++) {
+        longest_wait_ = std::max(longest_wait_, at - units_[i].taken_at);
         if (at >= units_[i].taken_at + limit)
             fail("[%" PRIu64 ", %" PRIu64 ") was sent %" PRId64 " us after its deadline", start,
                  end, (at - units_[i].taken_at - limit).us);
+    }
 }
 
 void ChannelModel::count_transmission(uint64_t start, uint64_t end, Time at, uint64_t link) {

@@ -55,6 +55,8 @@ class ChannelModel {
     uint64_t delivered() const { return delivered_; } // messages
     uint64_t transmissions() const { return transmissions_; }
     uint64_t repeats() const { return repeats_; }
+    // With deadlines: from the call to send to the last transmission of it, at most.
+    Duration longest_wait() const { return longest_wait_; }
 
   private:
     // A message with its length in front, or what one call to send took of a stream.
@@ -66,7 +68,7 @@ class ChannelModel {
     [[noreturn]] void fail(const char *format, ...) const __attribute__((format(printf, 2, 3)));
     size_t unit_at(uint64_t offset) const;
     void count_transmission(uint64_t start, uint64_t end, Time at, uint64_t link);
-    void check_deadline(uint64_t start, uint64_t end, Time at) const;
+    void check_deadline(uint64_t start, uint64_t end, Time at);
     uint64_t take_message(const channel::ReadInfo &info, uint64_t size);
     uint64_t take_bytes(const channel::ReadInfo &info, uint64_t size);
     void check_gap(const channel::ReadInfo &info, uint64_t next_unit, uint64_t at);
@@ -85,6 +87,7 @@ class ChannelModel {
     };
     std::vector<Copy> at_once_; // sent at the last moment: copies of it on other links count as one
     Time last_sent_at_{};
+    Duration longest_wait_{};
     // The reader.
     base::RangeSet read_; // offsets
     uint64_t delivered_ = 0, delivered_bytes_ = 0, next_unit_ = 0, next_offset_ = 0;

@@ -188,6 +188,48 @@ void other_axes(World &w) {
     });
 }
 
+FlowPlan deadline_plan(Duration deadline) {
+    FlowPlan plan = message_plan(300, 0, 8, 800);
+    plan.config = channel::media(deadline);
+    plan.config.unordered = true;
+    plan.there.interval = millis(20);
+    return plan;
+}
+
+// Nothing is sent that would come too late, and hardly anything is given up that would not.
+void deadline_and_the_way(World &w) {
+    const Duration way = w.rng().between(millis(20), millis(80));
+    const Duration deadline{way.us * static_cast<int64_t>(w.rng().range(25, 50)) / 10};
+    Pair p(w, {wire_of(5'000'000, way, 200'000)});
+    p.connect();
+    p.wires[0]->pipe(0).model.loss = 0.05;
+    Flow &f = open_flow(w, *p.a, p.at_a, deadline_plan(deadline));
+    w.run_until([&] { return all_flows_over(w); }, seconds(10));
+    p.heal();
+    p.finish_flows(seconds(30));
+    const Duration slack = millis(2), wait = f.model(true).longest_wait();
+    if (wait > deadline - way + slack)
+        w.fail("sent %" PRId64 " us after the call, on a way of %" PRId64
+               ", to be there in %" PRId64,
+               wait.us, way.us, deadline.us);
+    if (percentile(f.accepter().latencies, 1) > static_cast<uint64_t>((deadline + slack).us))
+        w.fail("something came too late");
+    // One repetition comes in time: after a round trip and three more packets.
+    if (deadline >= way * 3 + millis(100) && f.accepter().received < 290)
+        w.fail("only %" PRIu64 " of 300 came", f.accepter().received);
+}
+
+// A channel whose time is shorter than the way is not silent.
+void deadline_shorter_than_the_way(World &w) {
+    const Duration way = w.rng().between(millis(20), millis(80));
+    Pair p(w, {wire_of(5'000'000, way, 200'000)});
+    p.connect();
+    Flow &f = open_flow(w, *p.a, p.at_a, deadline_plan(way / 4));
+    p.finish_flows(seconds(30));
+    if (f.accepter().received != 300)
+        w.fail("%" PRIu64 " of 300 came", f.accepter().received);
+}
+
 // -- many of them
 
 void opened_and_closed(World &w) {
@@ -279,6 +321,8 @@ constexpr Scenario kScenarios[] = {
     {"sim_channels_datagrams_clean_all_arrive", datagrams_clean, 20},
     {"sim_channels_datagrams_loss_at_most_once", datagrams_lossy, 30},
     {"sim_channels_other_axes_keep_their_promise", other_axes, 40},
+    {"sim_channels_deadline_nothing_is_sent_too_late", deadline_and_the_way, 30},
+    {"sim_channels_deadline_below_the_way_is_sent", deadline_shorter_than_the_way, 10},
     {"sim_channels_opened_and_closed_nothing_left", opened_and_closed, 20},
     {"sim_channels_at_the_limit_refused_locally", at_the_limit, 20},
     {"sim_channels_long_labels_arrive", long_labels, 20},

@@ -104,6 +104,32 @@ void test_deadline_in_flight_is_waited_for(void **) {
     assert_true(p.a->pending_control() == control::kSkip);
 }
 
+// What is sent would be 30 ms on its way.
+void test_deadline_what_cannot_arrive_is_not_sent(void **) {
+    Pair p(media(base::millis(100)));
+    p.a.memory.budget.set_shortest_way(base::millis(30));
+    assert_true(send(*p.a, "lost", at_ms(0)).ok() && send(*p.a, "queued", at_ms(0)).ok());
+    const Segment s = next(*p.a, at_ms(0));
+    assert_true(p.a->deadline() == at_ms(70));
+    p.a->on_lost(s.offset, s.length, false, at_ms(69));
+    assert_true(p.a->has_data(at_ms(69)) && p.a->stats().messages_lost == 0);
+    Segment none;
+    assert_false(p.a->next_segment(1200, at_ms(70), none));
+    assert_true(p.a->stats().messages_lost == 2);
+    assert_true(p.a->take_events() & event::kGivenUp);
+}
+
+// A way longer than the channel's time: half of that is for sending all the same.
+void test_deadline_shorter_than_the_way_is_sent_at_once(void **) {
+    Pair p(media(base::millis(20)));
+    p.a.memory.budget.set_shortest_way(base::millis(500));
+    assert_true(send(*p.a, "late", at_ms(0)).ok());
+    assert_true(p.a->deadline() == at_ms(10));
+    assert_true(next(*p.a, at_ms(9)).length > 0);
+    p.a->on_timer(at_ms(30));
+    assert_true(p.a->stats().messages_lost == 0); // it may arrive
+}
+
 void test_deadline_timer_expires_what_waits_for_credit(void **) {
     Config c = media(base::millis(100));
     c.window = 4096;
@@ -345,6 +371,8 @@ int main() {
         cmocka_unit_test(test_skip_lost_is_said_again_acknowledged_is_not),
         cmocka_unit_test(test_deadline_nothing_starts_at_or_after_it),
         cmocka_unit_test(test_deadline_in_flight_is_waited_for),
+        cmocka_unit_test(test_deadline_what_cannot_arrive_is_not_sent),
+        cmocka_unit_test(test_deadline_shorter_than_the_way_is_sent_at_once),
         cmocka_unit_test(test_deadline_timer_expires_what_waits_for_credit),
         cmocka_unit_test(test_ordered_gap_is_told_at_its_place),
         cmocka_unit_test(test_skip_of_a_message_that_arrived_takes_nothing_away),
