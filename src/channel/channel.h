@@ -108,8 +108,10 @@ class Channel {
     // -- The packet builder --------------------------------------------------------------
     // Before its answer an acceptor says nothing.
     ControlSet pending_control() const { return c_.phase == Phase::kOffered ? 0 : c_.pending; }
-    // Writes as many whole pending frames as fit. `written` is of this packet and this channel
-    // alone.
+    // OPEN goes with all data until it is acknowledged: what overtakes it is of no use to the peer.
+    bool open_rides() const { return (c_.unacked & control::kOpen) != 0; }
+    // Writes as many whole pending frames as fit, and OPEN as long as it rides. `written` is of
+    // this packet and this channel alone.
     void write_control(base::Writer &w, ControlSet &written);
     bool has_data(Time now) const {
         return send_.has_data(c_, now) || (c_.config.fec && repair_due());

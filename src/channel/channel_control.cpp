@@ -5,6 +5,10 @@
 
 namespace plait::channel {
 
+namespace {
+constexpr size_t kOpenShare = 4; // of a packet, at most, goes to an OPEN that was said before
+}
+
 bool Channel::write_one(base::Writer &w, ControlSet kind) const {
     uint8_t bytes[wire::kMaxControlFrame + wire::kMaxInlineLabel];
     base::Writer one(bytes);
@@ -32,6 +36,15 @@ bool Channel::write_one(base::Writer &w, ControlSet kind) const {
 }
 
 void Channel::write_control(base::Writer &w, ControlSet &written) {
+    if (open_rides() && !(pending_control() & control::kOpen)) {
+        const size_t before = w.left();
+        base::Writer trial = w;
+        // Not where it would take the place of the data.
+        if (write_one(trial, control::kOpen) && before - trial.left() <= before / kOpenShare) {
+            w = trial;
+            written |= control::kOpen;
+        }
+    }
     // In this order: an answer before what needs it.
     for (ControlSet kind = control::kOpen; kind & control::kKinds;
          kind = static_cast<ControlSet>(kind << 1)) {

@@ -79,7 +79,7 @@ bool PacketBuilder::add_ack(LinkEntry &of, Time now) {
 }
 
 void PacketBuilder::add_channel_control(ChannelEntry &of) {
-    if (!of.pending_control())
+    if (!of.pending_control() && !of.open_rides())
         return;
     base::Writer trial = writer_;
     channel::ControlSet written = 0;

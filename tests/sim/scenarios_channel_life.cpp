@@ -150,6 +150,23 @@ void late_accept(World &w) {
     r.finish(seconds(8));
 }
 
+// The packet with the OPEN is lost: the next one opens the channel as well.
+void open_is_lost(World &w) {
+    Pair p(w, {wire_of(5'000'000, w.rng().between(millis(5), millis(80)), 100'000)});
+    p.connect();
+    PipeModel &forth = p.wires[0]->pipe(0).model;
+    forth.loss = 1;
+    FlowPlan plan = message_plan(30, 10, 8, 200);
+    if (w.rng().chance(0.5))
+        plan.config = channel::datagram();
+    plan.there.interval = plan.back.interval = millis(20);
+    Flow &f = open_flow(w, *p.a, p.at_a, plan);
+    w.run_for(millis(1)); // the first message is on its way
+    forth.loss = 0;
+    w.must([&] { return f.accepter().node != nullptr; }, forth.delay + millis(21), "it is opened");
+    p.finish_flows(seconds(20));
+}
+
 // Somebody ends it before the answer, or just when it comes; some would have been refused anyway.
 void ends_while_opening(World &w) {
     Rough r(w, some_setup(w.rng()));
@@ -285,6 +302,7 @@ void connection_closed(World &w) {
 
 constexpr Scenario kScenarios[] = {
     {"sim_channel_life_late_accept_data_before_it_arrives", late_accept, 30},
+    {"sim_channel_life_open_is_lost_next_packet_opens", open_is_lost, 20},
     {"sim_channel_life_ended_while_opening_nothing_left", ends_while_opening, 40},
     {"sim_channel_life_refused_for_want_of_room_others_go_on", refused_for_want_of_room, 20},
     {"sim_channel_life_ended_at_any_time_all_accounted_for", ends_at_any_time, 40},

@@ -189,7 +189,7 @@ void other_axes(World &w) {
 }
 
 FlowPlan deadline_plan(Duration deadline) {
-    FlowPlan plan = message_plan(300, 0, 8, 800);
+    FlowPlan plan = message_plan(300, 0, 8, 300); // the smallest window has room for it
     plan.config = channel::media(deadline);
     plan.config.unordered = true;
     plan.there.interval = millis(20);
