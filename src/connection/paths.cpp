@@ -127,12 +127,13 @@ void Connection::suspect(LinkEntry &link, Status why, Time now) {
 }
 
 // Which link it is that answers do not come through: where those of `silent` came over another one
-// that owes answers of its own as well, that one.
+// that owes answers of its own as well, and has brought none since they are missed, that one.
 LinkEntry &Connection::culprit(LinkEntry &silent, Time now) {
     LinkEntry *other = find_link(silent.recovery->acks_from);
-    return other && other->state == link::State::kGood && other->recovery->overdue() <= now
-               ? *other
-               : silent;
+    const bool owes = other && other->state == link::State::kGood &&
+                      other->recovery->overdue() <= now &&
+                      other->recovery->brought_at < silent.recovery->overdue();
+    return owes ? *other : silent;
 }
 
 void Connection::declare_dead(LinkEntry &link, Status why, Time now) {

@@ -28,6 +28,8 @@ Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time n
     if (!info.own_return && arrived_on.recovery)
         arrived_on.recovery->on_foreign_ack(now, f.rx_time_us, info.delay);
     const bool answered = out.anything_acked();
+    if (answered && arrived_on.recovery)
+        arrived_on.recovery->brought_at = now;
     if (out.largest_is_new)
         watch_bottlenecks(*link, f.rx_time_us, now);
     settle(*link, now);

@@ -60,6 +60,7 @@ struct Hot final : recovery::LinkRecovery {
     Time own_ack_at;                  // when the link's own ACK last went over itself
     LinkNumber acks_from{UINT32_MAX}; // the link that brought the newest ACK of this one
     Time acks_since;                  // it has brought them all
+    Time brought_at;                  // when an ACK, of any link, last came over this one
 };
 
 // What is left of that while the link sleeps.
