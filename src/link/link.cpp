@@ -17,6 +17,8 @@ size_t Link::packet_size(const Endpoint &e) const {
 uint64_t Link::rate(const Endpoint &e) const {
     if (e.info.rate > 0)
         return e.info.rate;
+    if (const uint64_t measured = recovery->controller().measured_rate())
+        return measured;
     const uint64_t srtt = static_cast<uint64_t>(std::max<int64_t>(recovery->rtt().srtt().us, 100));
     return std::max<uint64_t>(recovery->cwnd() * 1'000'000 / srtt, 1);
 }

@@ -54,6 +54,8 @@ class Bbr final : public Controller {
 
     uint64_t cwnd() const override { return cwnd_; }
     uint64_t pacing_rate() const override;
+    // The first samples are of the little that was sent, not of the link.
+    uint64_t measured_rate() const override { return full_bw_reached_ ? bandwidth() : 0; }
     bool in_slow_start() const override { return state_ == State::kStartup; }
     const char *name() const override { return "bbr"; }
 
@@ -110,6 +112,7 @@ class Bbr final : public Controller {
     void raise_long_bound(const AckEvent &ack);
     void raise_slope();
     void watch_queue(const AckEvent &ack);
+    double loop(const AckEvent &ack) const;
     bool time_to_probe(const AckEvent &ack);
     bool time_to_cruise(const AckEvent &ack) const;
     bool time_to_go_down(const AckEvent &ack);
@@ -130,7 +133,8 @@ class Bbr final : public Controller {
     bool probe_samples_ = false;              // loss may be the present probe's doing
     bool queue_grew_ = false;                 // since Up began
     bool undoable_ = false;
-    bool expired_ = false; // the least round trip is old
+    bool expired_ = false;  // the least round trip is old
+    bool doubtful_ = false; // what ended Startup was of little that was sent: probe soon
     uint8_t full_bw_rounds_ = 0, slower_rounds_ = 0, settling_ = 0;
     uint8_t samples_ = 0; // of block_fwd_
     uint32_t mtu_;

@@ -35,7 +35,10 @@ void Bbr::reset_full_bw() {
 }
 
 void Bbr::check_full_bw(const AckEvent &ack) {
-    if (full_bw_now_ || !round_start_ || ack.rate_app_limited || ack.delivery_rate == 0)
+    // What is behind a queue comes at the link's rate, however little is sent: a link that the
+    // scheduler takes only now and then, because of its queue, must not stay in Startup.
+    const bool limited = ack.rate_app_limited && ack.queue_delay <= min_rtt_ / 2;
+    if (full_bw_now_ || !round_start_ || limited || ack.delivery_rate == 0)
         return;
     if (static_cast<double>(latest_bw_) >= static_cast<double>(full_bw_) * kGrowth) {
         reset_full_bw();
@@ -44,6 +47,7 @@ void Bbr::check_full_bw(const AckEvent &ack) {
     }
     if (++full_bw_rounds_ < kFullRounds)
         return;
+    doubtful_ = ack.rate_app_limited;
     full_bw_now_ = full_bw_reached_ = true;
 }
 
@@ -57,13 +61,23 @@ void Bbr::check_startup(const AckEvent &ack) {
         if (full_bw_reached_)
             enter_drain(ack.now);
     }
-    if (state_ == State::kDrain && ack.in_flight <= bdp(max_bw(), 1)) {
+    if (state_ == State::kDrain && ack.in_flight <= bdp(max_bw(), loop(ack))) {
         dice_ ^= static_cast<uint32_t>(ack.now.us) * 2654435761u;
         dice_ |= 1;
         start_down(ack.now);
         start_cruise();
         settling_ = ack.ack_spacing.us > 0 ? kSettleRounds : 0;
+        if (doubtful_)
+            probe_wait_ = {};
     }
+}
+
+// As a part of min_rtt_, which is of this link both ways: ACKs that come back over a faster one
+// come sooner, and less is in flight when the queue is gone.
+double Bbr::loop(const AckEvent &ack) const {
+    if (ack.min_rtt.us <= 0 || ack.min_rtt >= min_rtt_)
+        return 1;
+    return static_cast<double>(ack.min_rtt.us) / static_cast<double>(min_rtt_.us);
 }
 
 void Bbr::enter_drain(Time) {
@@ -150,7 +164,7 @@ bool Bbr::time_to_probe(const AckEvent &ack) {
 }
 
 bool Bbr::time_to_cruise(const AckEvent &ack) const {
-    return ack.in_flight <= with_headroom() && ack.in_flight <= window_for(1);
+    return ack.in_flight <= with_headroom() && ack.in_flight <= window_for(loop(ack));
 }
 
 bool Bbr::time_to_go_down(const AckEvent &ack) {

@@ -90,6 +90,9 @@ class Controller {
     // Up to where slow start would go if it began anew now; 0: nothing is known.
     virtual uint64_t threshold() const { return 0; }
     virtual uint64_t pacing_rate() const = 0; // bytes/s; kUnlimited: no pacing
+    // What the link delivers, where that was measured; 0: a window in a round trip is all that is
+    // known.
+    virtual uint64_t measured_rate() const { return 0; } // bytes/s
     virtual bool in_slow_start() const = 0;
     virtual const char *name() const = 0;
 };

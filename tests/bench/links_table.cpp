@@ -9,157 +9,16 @@
 // the rates, less what a full packet spends on headers: unique bytes that the application got over
 // (sum of rates x 1419 / 1452). The links are validated and cold when a transfer begins. Of several
 // seeds the worst is shown. docs/protocol.md section 7 has the mechanisms.
-#include "scenario.h"
+#include "links_rows.h"
 
 #include "crypto/init.h"
 
-#include <cinttypes>
-#include <cstdio>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
 
 namespace plait::sim {
 namespace {
-
-using base::micros;
-using base::millis;
-using base::seconds;
-
-constexpr double kPayloadShare = 1419.0 / 1452.0;
-constexpr uint64_t k115200 = 11'520; // bytes a second
-
-struct LinkPlan {
-    double mbit;
-    int64_t rtt_ms;
-    bool serial = false;
-};
-
-uint64_t rate_of(const LinkPlan &l) {
-    return l.serial ? k115200 : static_cast<uint64_t>(l.mbit * 125'000);
-}
-
-Pair::Way way_of(const LinkPlan &l, double queue, double loss = 0) {
-    PipeModel m;
-    m.delay = micros(l.rtt_ms * 500);
-    if (l.serial)
-        return {m, serial_endpoint(k115200), 4096};
-    m.rate = rate_of(l);
-    const double bdp = static_cast<double>(m.rate) * static_cast<double>(l.rtt_ms) / 1000;
-    m.queue = std::max<uint64_t>(static_cast<uint64_t>(bdp * queue), 3 * 1452);
-    m.loss = loss;
-    return m;
-}
-
-double capacity(const std::vector<LinkPlan> &links) {
-    double sum = 0;
-    for (const LinkPlan &l : links)
-        sum += static_cast<double>(rate_of(l));
-    return sum * kPayloadShare;
-}
-
-FlowPlan endless() {
-    return stream_plan(uint64_t{1} << 40);
-}
-
-bool tell_links = false; // how each fared, after each run
-auto controller = recovery::ControllerKind::kCubic;
-
-NodeSetup setup() {
-    NodeSetup s;
-    s.config.controller = controller;
-    return s;
-}
-
-// A world with two nodes and these links, all good; bulk from a to z.
-struct Bench {
-    World world;
-    Pair pair;
-
-    Bench(uint64_t seed, const std::vector<Pair::Way> &ways)
-        : world(mix(seed), Options{.check_invariants = false, .verbose = false}),
-          pair(world, ways, setup(), setup()) {
-        pair.connect();
-        world.run_for(seconds(2)); // cold
-    }
-    ~Bench() {
-        if (!tell_links)
-            return;
-        std::printf("  %.2f s:\n", static_cast<double>(world.now()) / 1e9);
-        for (size_t i = 0; i < pair.wires.size(); i++) {
-            const node::LinkInfo l = pair.link_info(*pair.a, i);
-            std::printf("    link %zu: sent %" PRIu64 ", lost %" PRIu64 ", spurious %" PRIu64
-                        ", cwnd %" PRIu64 ", in flight %" PRIu64 ", rtt %" PRId64 " (%" PRId64
-                        " +- %" PRId64 ") us, %s: %s\n",
-                        i, l.packets_sent, l.packets_lost, l.packets_spurious, l.cwnd, l.in_flight,
-                        l.srtt.us, l.min_rtt.us, l.rttvar.us, to_string(l.state), l.reason);
-        }
-    }
-    Flow &open(const FlowPlan &plan) { return open_flow(world, *pair.a, pair.at_a, plan); }
-};
-
-std::vector<Pair::Way> ways_of(const std::vector<LinkPlan> &links, double queue, double loss = 0) {
-    std::vector<Pair::Way> ways;
-    for (const LinkPlan &l : links)
-        ways.push_back(way_of(l, queue, loss));
-    return ways;
-}
-
-// -- one row
-
-enum class Sense : uint8_t { kAtLeast, kAtMost };
-
-struct Row {
-    std::string name;
-    Sense sense;
-    double target;
-    const char *unit;
-    std::function<double(uint64_t seed)> measure;
-};
-
-class Table {
-  public:
-    Table(uint64_t seeds, std::string only, bool list)
-        : seeds_(seeds), only_(std::move(only)), list_(list) {}
-
-    void run(const Row &row) {
-        if (row.name.find(only_) == std::string::npos)
-            return;
-        if (list_)
-            return static_cast<void>(std::printf("%s\n", row.name.c_str()));
-        std::optional<double> worst;
-        for (uint64_t seed = 1; seed <= seeds_; seed++) {
-            double value = 0;
-            try {
-                value = row.measure(seed);
-            } catch (const Failure &f) {
-                std::printf("%-58s seed %" PRIu64 ": %s\n", row.name.c_str(), seed, f.what());
-                failed_++;
-                return;
-            }
-            const bool worse =
-                !worst || (row.sense == Sense::kAtLeast ? value < *worst : value > *worst);
-            if (worse)
-                worst = value;
-        }
-        const bool met = row.sense == Sense::kAtLeast ? *worst >= row.target : *worst <= row.target;
-        missed_ += !met;
-        std::printf("%-58s %s %8.2f %8.2f %-3s %s\n", row.name.c_str(),
-                    row.sense == Sense::kAtLeast ? ">=" : "<=", row.target, *worst, row.unit,
-                    met ? "" : "MISSED");
-        std::fflush(stdout);
-    }
-    int end() const {
-        std::printf("missed: %d, failed: %d\n", missed_, failed_);
-        return failed_ != 0;
-    }
-
-  private:
-    uint64_t seeds_;
-    std::string only_;
-    bool list_;
-    int missed_ = 0, failed_ = 0;
-};
 
 // -- aggregation
 
@@ -221,6 +80,48 @@ void aggregation(Table &t) {
         {"50/10 + 10/60, queue 0.1 BDP, 10 to 40 s", Sense::kAtLeast, 85, "%", [&](uint64_t seed) {
              return share_between(seed, unequal, 0.1, 0, seconds(10), seconds(40));
          }});
+}
+
+// -- waiting
+
+// How long what is sent waits in the queue of the worst link at p95 of the time, as a multiple of
+// that link's round trip.
+double waiting(uint64_t seed, const std::vector<LinkPlan> &links, double queue) {
+    Bench b(seed, ways_of(links, queue));
+    b.open(endless());
+    b.world.run_for(seconds(10));
+    std::vector<std::vector<double>> waits(links.size());
+    for (int ms = 0; ms < 30'000; ms++) {
+        b.world.run_for(millis(1));
+        for (size_t i = 0; i < links.size(); i++)
+            waits[i].push_back(
+                static_cast<double>(b.pair.wires[i]->pipe(0).queue().backlog(b.world.now())) /
+                static_cast<double>(rate_of(links[i])));
+    }
+    double worst = 0;
+    for (size_t i = 0; i < links.size(); i++) {
+        std::sort(waits[i].begin(), waits[i].end());
+        const double p95 = waits[i][waits[i].size() * 95 / 100];
+        if (tell_links)
+            std::printf("    link %zu waits %.2f ms\n", i, p95 * 1000);
+        worst = std::max(worst, p95 * 1000 / static_cast<double>(links[i].rtt_ms));
+    }
+    return worst;
+}
+
+// What BBRv3 is for; CUBIC fills every queue.
+void queueing(Table &t) {
+    const std::pair<const char *, std::vector<LinkPlan>> rows[] = {
+        {"20/20 alone", {{20, 20}}},
+        {"50/10 alone", {{50, 10}}},
+        {"20/20 + 20/20", {{20, 20}, {20, 20}}},
+        {"50/10 + 10/60", {{50, 10}, {10, 60}}},
+        {"50/30 + 40/60", {{50, 30}, {40, 60}}},
+    };
+    if (controller == recovery::ControllerKind::kBbr)
+        for (const auto &[name, links] : rows)
+            t.run({std::string(name) + ", queue 2 BDP, wait at p95", Sense::kAtMost, 0.25, "RTT",
+                   [&](uint64_t seed) { return waiting(seed, links, 2); }});
 }
 
 // -- transfers that end
@@ -452,98 +353,6 @@ void failover(Table &t) {
                "%", [&](uint64_t seed) { return sleeping(seed, ms); }});
 }
 
-// -- one bottleneck for several
-
-// Connections from a node each, whose links all go through one queue.
-struct Crowd {
-    World world;
-    std::vector<std::unique_ptr<Pair>> pairs;
-    std::vector<Flow *> flows;
-
-    // A connection for each entry, with a link for each round trip in ms.
-    Crowd(uint64_t seed, double mbit, double queue, const std::vector<std::vector<int64_t>> &rtts)
-        : world(mix(seed), Options{.check_invariants = false, .verbose = false}) {
-        const LinkPlan whole{mbit, 20};
-        const PipeModel line = way_of(whole, queue).forth;
-        const auto common = std::make_shared<Queue>(line.rate, line.queue);
-        for (const auto &links : rtts) {
-            std::vector<Pair::Way> ways;
-            for (const int64_t rtt : links)
-                ways.push_back(way_of({mbit, rtt}, queue));
-            pairs.push_back(std::make_unique<Pair>(world, ways, setup(), setup()));
-            for (Wire *wire : pairs.back()->wires)
-                wire->pipe(0).share(common);
-            pairs.back()->connect();
-        }
-        for (auto &p : pairs)
-            flows.push_back(&open_flow(world, *p->a, p->at_a, endless()));
-    }
-    ~Crowd() {
-        for (size_t i = 0; tell_links && i < pairs.size(); i++)
-            for (size_t k = 0; k < pairs[i]->wires.size(); k++) {
-                const node::LinkInfo l = pairs[i]->link_info(*pairs[i]->a, k);
-                std::printf("    %zu, link %zu: sent %" PRIu64 ", lost %" PRIu64 ", cwnd %" PRIu64
-                            ", rtt %" PRId64 " us\n",
-                            i, k, l.packets_sent, l.packets_lost, l.cwnd, l.srtt.us);
-            }
-    }
-    // What each got in that time.
-    std::vector<double> run(Duration from, Duration until) {
-        world.run_for(from);
-        std::vector<double> got;
-        for (Flow *f : flows)
-            got.push_back(-static_cast<double>(f->accepter().received));
-        world.run_for(until - from);
-        for (size_t i = 0; i < flows.size(); i++)
-            got[i] += static_cast<double>(flows[i]->accepter().received);
-        return got;
-    }
-};
-
-double first_of_all(const std::vector<double> &got) {
-    double sum = 0;
-    for (const double g : got)
-        sum += g;
-    return 100 * got[0] / sum;
-}
-
-double jain(const std::vector<double> &got) {
-    double sum = 0, squares = 0;
-    for (const double g : got) {
-        sum += g;
-        squares += g * g;
-    }
-    return sum * sum / (static_cast<double>(got.size()) * squares);
-}
-
-void sharing(Table &t) {
-    for (const int queue : {1, 2}) {
-        const std::string of = ", queue " + std::to_string(queue) + " BDP, 20 to 60 s";
-        t.run({"two links 20 + one foreign 20 in 20" + of, Sense::kAtMost, 55, "%",
-               [&](uint64_t seed) {
-                   Crowd c(seed, 20, queue, {{20, 20}, {20}});
-                   return first_of_all(c.run(seconds(20), seconds(60)));
-               }});
-        t.run({"two links 20, 30 + one foreign 20 in 50" + of, Sense::kAtMost, 55, "%",
-               [&](uint64_t seed) {
-                   Crowd c(seed, 50, queue, {{20, 30}, {20}});
-                   return first_of_all(c.run(seconds(20), seconds(60)));
-               }});
-        t.run({"four equal ones in 50, Jain" + of, Sense::kAtLeast, 0.95, "", [&](uint64_t seed) {
-                   Crowd c(seed, 50, queue, {{20}, {20}, {20}, {20}});
-                   return jain(c.run(seconds(20), seconds(60)));
-               }});
-        t.run({"two equal pairs in 50, Jain" + of, Sense::kAtLeast, 0.95, "", [&](uint64_t seed) {
-                   Crowd c(seed, 50, queue, {{20, 20}, {20, 20}});
-                   return jain(c.run(seconds(20), seconds(60)));
-               }});
-        t.run({"two links 20, 30 alone in 50" + of, Sense::kAtLeast, 97, "%", [&](uint64_t seed) {
-                   Crowd c(seed, 50, queue, {{20, 30}});
-                   return 100 * c.run(seconds(20), seconds(60))[0] / (40 * capacity({{50, 20}}));
-               }});
-    }
-}
-
 int run(int argc, char **argv) {
     uint64_t seeds = 1;
     std::string only;
@@ -563,6 +372,7 @@ int run(int argc, char **argv) {
     }
     Table t(seeds, only, list);
     aggregation(t);
+    queueing(t);
     transfers(t);
     rate_step(t);
     failover(t);

@@ -101,6 +101,7 @@ class Pipe {
     Outcome pass(Nanos now, size_t size, std::array<Arrival, 2> &out, size_t &count);
     void set_rate(uint64_t rate, Nanos now) { queue_->set_rate(rate, now); }
     void share(std::shared_ptr<Queue> queue) { queue_ = std::move(queue); }
+    const Queue &queue() const { return *queue_; }
     Rng &rng() { return rng_; }
     const PipeCounters &counters() const { return counters_; }
 

@@ -111,7 +111,7 @@ void bbr_two_links(World &w) {
     const uint64_t rate = first.rate + second.rate;
     // The beginning and the end of a short transfer included.
     const double share = share_used(p, 6 * rate, rate);
-    if (share < 0.75)
+    if (share < 0.85)
         w.fail("only %.0f %% of both lines used", share * 100);
     p.finish_flows(seconds(1));
 }
