@@ -3,9 +3,10 @@
 // Appending at the end, the common case, is O(1); elsewhere O(log n) to find and O(n) to move.
 #pragma once
 
+#include "base/slim_vector.h"
+
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace plait::base {
 
@@ -38,13 +39,13 @@ class RangeSet {
     void pop_front() { ranges_.erase(ranges_.begin()); }
     void clear() { ranges_.clear(); }
     // Gives memory back too.
-    void release() { std::vector<Range>().swap(ranges_); }
+    void release() { ranges_.release(); }
     auto begin() const { return ranges_.begin(); }
     auto end() const { return ranges_.end(); }
 
   private:
     size_t lower(uint64_t value) const; // index of the first range with end >= value
-    std::vector<Range> ranges_;
+    SlimVector<Range> ranges_;
 };
 
 } // namespace plait::base

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 
@@ -16,7 +17,7 @@ template <class T> class Ring {
 
   public:
     bool empty() const { return head_ == tail_; }
-    size_t size() const { return tail_ - head_; }
+    size_t size() const { return uint32_t{tail_ - head_}; }
     size_t capacity() const { return cap_; }
     T &operator[](size_t i) { return data_[(head_ + i) & (cap_ - 1)]; }
     const T &operator[](size_t i) const { return data_[(head_ + i) & (cap_ - 1)]; }
@@ -33,7 +34,7 @@ template <class T> class Ring {
     }
     void pop_front(size_t n) {
         PLAIT_ASSERT(n <= size());
-        head_ += n;
+        head_ += static_cast<uint32_t>(n);
     }
     void pop_back() {
         PLAIT_ASSERT(!empty());
@@ -48,9 +49,9 @@ template <class T> class Ring {
 
   private:
     void grow() {
-        const size_t n = size(), cap = cap_ ? cap_ * 2 : 8;
+        const uint32_t n = tail_ - head_, cap = cap_ ? cap_ * 2 : 8;
         auto next = std::make_unique<T[]>(cap);
-        for (size_t i = 0; i < n; i++)
+        for (uint32_t i = 0; i < n; i++)
             next[i] = (*this)[i];
         data_ = std::move(next);
         cap_ = cap;
@@ -58,7 +59,7 @@ template <class T> class Ring {
         tail_ = n;
     }
     std::unique_ptr<T[]> data_;
-    size_t cap_ = 0, head_ = 0, tail_ = 0;
+    uint32_t cap_ = 0, head_ = 0, tail_ = 0; // positions run on and wrap
 };
 
 } // namespace plait::base

@@ -16,6 +16,8 @@ namespace plait::channel {
 
 inline constexpr uint64_t kPartForFirst = 8; // an eighth of the memory is for first windows only
 
+class Pools;
+
 class NodeBudget {
   public:
     explicit NodeBudget(uint64_t total) : total_(total) {}
@@ -51,6 +53,10 @@ class ConnectionBudget {
         node_.unpledge(pledged_);
         node_.give(used_);
     }
+
+    // Where the memory comes from: the same for all channels of the connection.
+    void set_pools(Pools &pools) { pools_ = &pools; }
+    Pools &pools() const { return *pools_; }
 
     uint64_t share() const { return share_; }
     uint64_t used() const { return used_; } // what is promised included
@@ -142,6 +148,7 @@ class ConnectionBudget {
   private:
     static constexpr uint64_t kRecentPackets = 256;
     NodeBudget &node_;
+    Pools *pools_ = nullptr;
     uint64_t repair_window_ = 0;
     uint64_t packets_sent_ = 0, packets_lost_ = 0, recent_sent_ = 0, recent_lost_ = 0;
     uint64_t share_, used_ = 0, promised_ = 0, pledged_ = 0, bdp_ = 0;

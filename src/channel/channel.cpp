@@ -27,9 +27,10 @@ uint64_t largest_message(const Setup &s) {
 } // namespace
 
 Channel::Channel(const Setup &s, Pools &pools, ConnectionBudget &budget)
-    : c_{s.config, &pools, &budget, nullptr, s.number},
+    : c_{s.config, &budget, nullptr, {}, s.number},
       send_(first_send_state(s), s.peer_window, s.peer_max_message),
       receive_(first_receive_state(s), first_credit(s, budget), largest_message(s)) {
+    budget.set_pools(pools);
     PLAIT_ASSERT(check(s.config) == PLAIT_OK);
     c_.opened_here = s.opened_here;
     c_.is_control = s.is_control;

@@ -172,10 +172,7 @@ class Channel {
     const Config &config() const { return c_.config; }
     // The local settings that may change at any time.
     void set_priority(uint8_t priority_class, uint8_t weight_log2);
-    std::string_view label() const {
-        return c_.extra ? std::string_view(c_.extra->label.get(), c_.extra->label_size)
-                        : std::string_view();
-    }
+    std::string_view label() const { return {c_.label.data(), c_.label.size()}; }
     bool opened_here() const { return c_.opened_here; }
     bool is_control() const { return c_.is_control; }
     bool accepted() const { return c_.phase == Phase::kOpen; }

@@ -4,6 +4,7 @@
 // pointer to it.
 #pragma once
 
+#include "base/slim_vector.h"
 #include "channel/budget.h"
 #include "channel/config.h"
 #include "channel/pools.h"
@@ -17,12 +18,10 @@ namespace plait::channel {
 
 // What few channels have, or none needs to be quick: apart, to keep an idle channel small.
 struct Extra {
-    std::unique_ptr<char[]> label;
-    uint8_t label_size = 0;
     std::unique_ptr<Stats> stats; // once there is something to count
     uint64_t send_code = 0;       // of our RESET, or of the peer's STOP or REFUSE
     uint64_t receive_code = 0;    // of the peer's RESET or REFUSE, or of our STOP
-    std::vector<Report> reports;
+    base::SlimVector<Report> reports;
     // Closing may wait so long for delivery, and then resets with this code.
     Time linger_until = kNever;
     uint64_t linger_code = 0;
@@ -31,9 +30,9 @@ struct Extra {
 
 struct Core {
     Config config;
-    Pools *pools;
     ConnectionBudget *budget;
     std::unique_ptr<Extra> extra;
+    base::SlimVector<char> label;
     ChannelNumber number;
     EventSet events = 0;
     ControlSet pending = 0; // to be written
@@ -42,6 +41,7 @@ struct Core {
     bool opened_here = false, is_control = false;
     bool closed_told = false;
 
+    Pools &pools() const { return budget->pools(); }
     Extra &more() {
         if (!extra)
             extra = std::make_unique<Extra>();
@@ -50,11 +50,7 @@ struct Core {
     void set_label(std::string_view text) {
         static_assert(wire::kMaxLabel <= UINT8_MAX);
         PLAIT_ASSERT(text.size() <= wire::kMaxLabel);
-        if (text.empty() && !extra)
-            return;
-        more().label_size = static_cast<uint8_t>(text.size());
-        extra->label = std::make_unique<char[]>(text.size());
-        std::copy(text.begin(), text.end(), extra->label.get());
+        label = base::SlimVector<char>(text.begin(), text.end());
     }
     Stats &stats() {
         if (!more().stats)

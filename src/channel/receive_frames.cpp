@@ -106,7 +106,7 @@ uint64_t ReceiveHalf::store(Core &c, const wire::DataFrame &f, Time now) {
     const auto put = [&](uint64_t a, uint64_t b) {
         h.buffer.write(
             a, f.bytes.subspan(static_cast<size_t>(a - f.offset), static_cast<size_t>(b - a)),
-            read_, *c.pools);
+            read_, c.pools());
         h.data.add(a, b);
         fresh += b - a;
         if (notes_arrival && a > h.order) {
@@ -310,7 +310,7 @@ void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages,
         if (thrown)
             c.stats().bytes_discarded += thrown;
         bytes += h.gone.add(r.start, r.end);
-        h.buffer.free(r.start, r.end, h.data, read_, *c.pools);
+        h.buffer.free(r.start, r.end, h.data, read_, c.pools());
     }
     std::erase_if(h.units, [&](const Unit &u) {
         return u.start >= start && u.start < end && u.complete_at == kNever;

@@ -192,7 +192,7 @@ void ReceiveHalf::take(Core &c, uint64_t start, uint64_t end) {
         h.gone.add(start, end);
     }
     advance_read(c);
-    h.buffer.free(start, end, h.data, read_, *c.pools);
+    h.buffer.free(start, end, h.data, read_, c.pools());
 }
 
 // Moves `read` over what will not come or was read before, and lets the peer send more.
@@ -400,7 +400,7 @@ void ReceiveHalf::drop(Core &c, ReceiveState as) {
         const uint64_t thrown = held_->data.total();
         if (thrown)
             c.stats().bytes_discarded += thrown;
-        held_->buffer.clear(*c.pools);
+        held_->buffer.clear(c.pools());
         held_.reset();
     }
     if (ended())

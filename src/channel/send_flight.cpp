@@ -171,7 +171,7 @@ void SendHalf::settle(Core &c, uint64_t start, uint64_t end) {
     }
     while (!f.marks.empty() && f.marks.front() <= settled_)
         f.marks.pop_front();
-    f.buffer.free_below(settled_, f.reserved, *c.pools);
+    f.buffer.free_below(settled_, f.reserved, c.pools());
 }
 
 void SendHalf::note_finished(Core &c) {

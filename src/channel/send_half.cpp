@@ -165,12 +165,12 @@ Result<size_t> SendHalf::send(Core &c, std::span<const Bytes> parts, Time now) {
     Flight &f = flight(now);
     if (c.config.messages) {
         uint8_t header[8];
-        f.buffer.append({header, base::store_varint(header, total)}, total, *c.pools);
+        f.buffer.append({header, base::store_varint(header, total)}, total, c.pools());
     }
     size_t left = n;
     for (const Bytes &p : parts) {
         const size_t take = std::min(left, p.size());
-        f.buffer.append(p.first(take), left - take, *c.pools);
+        f.buffer.append(p.first(take), left - take, c.pools());
         left -= take;
     }
     taken(c, n, now);
@@ -190,7 +190,7 @@ Result<MutBytes> SendHalf::reserve(Core &c, size_t min) {
     Flight &f = flight(flight_ ? flight_->active : Time{});
     // The length is not known yet, its place is: a varint may be longer than it needs to be.
     const uint8_t header = !c.config.messages ? 0 : min < 0x4000 ? 2 : 4;
-    MutBytes room = f.buffer.room(min + header, 0, *c.pools).subspan(header);
+    MutBytes room = f.buffer.room(min + header, 0, c.pools()).subspan(header);
     uint64_t most = kReserveMax;
     if (header == 2)
         most = 0x3fff;
@@ -219,7 +219,7 @@ Status SendHalf::commit(Core &c, size_t n, Time now) {
     f.active = std::max(f.active, now);
     if (n == 0) {
         if (settled_ == written_)
-            f.buffer.free_below(settled_, false, *c.pools);
+            f.buffer.free_below(settled_, false, c.pools());
         return PLAIT_OK;
     }
     if (f.reserved_header) {
@@ -244,7 +244,7 @@ Status SendHalf::send_owned(Core &c, Bytes bytes, ReleaseFn fn, void *user, Time
     Flight &f = flight(now);
     if (c.config.messages) {
         uint8_t header[8];
-        f.buffer.append({header, base::store_varint(header, bytes.size())}, 0, *c.pools);
+        f.buffer.append({header, base::store_varint(header, bytes.size())}, 0, c.pools());
     }
     f.buffer.append_owned(bytes, fn, user);
     taken(c, bytes.size(), now);
@@ -340,11 +340,11 @@ void SendHalf::drop_flight(Core &c) {
     Flight &f = *flight_;
     writable_owed_ = false;
     if (!f.reserved) {
-        f.buffer.clear(false, *c.pools);
+        f.buffer.clear(false, c.pools());
         flight_.reset();
         return;
     }
-    f.buffer.clear(true, *c.pools);
+    f.buffer.clear(true, c.pools());
     f.settled.release();
     f.resend.release();
     f.alive.release();

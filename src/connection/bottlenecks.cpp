@@ -22,7 +22,7 @@ void Connection::watch_bottlenecks(LinkEntry &link, uint32_t received_us, Time n
 void Connection::share_growth(LinkEntry &link) {
     const LinkNumber group = bottlenecks_->group_of(link.number);
     uint64_t sum = 0;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i);
             l.usable() && l.recovery && bottlenecks_->group_of(l.number) == group)
             sum += l.recovery->cwnd();
@@ -32,13 +32,13 @@ void Connection::share_growth(LinkEntry &link) {
 }
 
 void Connection::note_bottlenecks(Time now) {
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         if (!l.recovery)
             continue;
         const LinkNumber group = bottlenecks_->group_of(l.number);
         bool shared = false;
-        for (size_t k = 0; k < link_count_; k++)
+        for (size_t k = 0; k < links_.size(); k++)
             shared |= k != i && bottlenecks_->group_of(link_at(k).number) == group;
         if (shared != l.shares_bottleneck) {
             l.shares_bottleneck = shared;

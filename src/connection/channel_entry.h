@@ -14,11 +14,11 @@ namespace plait::connection {
 // ones the channel's own.
 struct Epoch {
     uint32_t number = 0;
+    bool acked = false;   // one of its packets was acknowledged
+    bool stalled = false; // no more data under it, until one is
     uint64_t packets = 0; // sent under its key in the present generation
     uint64_t look_at = 0; // so many packets: time to think of the next one
     Time began;
-    bool acked = false;   // one of its packets was acknowledged
-    bool stalled = false; // no more data under it, until one is
 };
 
 inline constexpr size_t kSmallMessage = 2048; // bytes

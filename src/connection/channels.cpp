@@ -32,11 +32,11 @@ uint32_t Connection::new_channel(ChannelNumber n, const channel::Config &config,
     setup.opened_here = opened_here;
     setup.is_control = has_keys_ && n.v == 0;
     setup.peer_window = setup.is_control ? kControlWindow
-                        : has_keys_      ? peer_facts_.initial_window
+                        : has_keys_      ? peer_facts_->initial_window
                                          : 0;
-    setup.peer_max_message = has_keys_ ? peer_facts_.max_message : channel::kDefaultMaxMessage;
+    setup.peer_max_message = has_keys_ ? peer_facts_->max_message : channel::kDefaultMaxMessage;
     setup.own_window = setup.is_control ? kControlWindow : own_window_;
-    setup.own_max_message = config_.max_message;
+    setup.own_max_message = config_->max_message;
     if (!opened_here && !setup.is_control)
         setup.peer_window = offered_window;
     const uint32_t slot = services_.channels.emplace(slot_, setup, services_.pools, *budget_);
@@ -136,9 +136,9 @@ Status Connection::peer_opens(const wire::OpenFrame &f, Time now) {
     if (s != PLAIT_E_AGAIN)
         return s; // open already, closed already, or one too many
     channel::Config local;
-    local.window = config_.initial_window;
+    local.window = config_->initial_window;
     local.max_message =
-        static_cast<uint32_t>(std::min<uint64_t>(config_.max_message, channel::kMaxMessageMax));
+        static_cast<uint32_t>(std::min<uint64_t>(config_->max_message, channel::kMaxMessageMax));
     const channel::Config config = channel::from_open(f, local);
     const Status sane =
         config.cipher && !crypto::cipher_available(static_cast<crypto::Cipher>(config.cipher))
@@ -332,7 +332,7 @@ void Connection::detach(ChannelEntry &e, Time now) {
 
 void Connection::grant_channels() {
     const uint64_t most =
-        std::min(peer_closed_ + config_.max_channels_per_peer, wire::kMaxChannelsASide);
+        std::min(peer_closed_ + config_->max_channels_per_peer, wire::kMaxChannelsASide);
     // More than at first only while others, and windows in use, do not need it.
     const auto may = [&] {
         return peer_limit_ < peer_closed_ + channels_allowed_ ||
@@ -349,7 +349,7 @@ void Connection::grant_channels() {
 void Connection::release_channel(ChannelEntry &e) {
     if (e.attached || !e.events.closed_read || !e.events.released)
         return;
-    std::erase(detached_, e.slot);
+    detached_.erase_if([&](uint32_t slot) { return slot == e.slot; });
     services_.channels.erase(e.slot);
 }
 
@@ -358,7 +358,7 @@ void Connection::tune_windows(Time now) {
     // as a rate of window / RTT, and so doubles it.
     Duration longest = base::millis(1), shortest = base::seconds(3600);
     uint64_t received = 0, rate = 0;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         const LinkEntry &l = link_at(i);
         received += l.payload_received;
         if (!l.recovery)

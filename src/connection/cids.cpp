@@ -104,7 +104,7 @@ IssuedCid *CidBook::issued(LinkNumber link, uint8_t cid_class) {
 }
 
 void CidBook::drop_issued(uint64_t seq) {
-    std::erase_if(issued_, [&](const IssuedCid &c) { return c.seq == seq; });
+    issued_.erase_if([&](const IssuedCid &c) { return c.seq == seq; });
 }
 
 Status CidBook::hold(const HeldCid &c) {
@@ -128,7 +128,7 @@ const HeldCid *CidBook::held(LinkNumber link, uint8_t cid_class) const {
 }
 
 void CidBook::drop_held(LinkNumber link) {
-    std::erase_if(held_, [&](const HeldCid &c) { return c.link == link; });
+    held_.erase_if([&](const HeldCid &c) { return c.link == link; });
 }
 
 size_t CidBook::scarce_count(const CidTable &table) const {

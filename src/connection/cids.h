@@ -5,10 +5,12 @@
 
 #include "base/entropy.h"
 #include "base/flat_map.h"
+#include "base/slim_vector.h"
 #include "crypto/key_schedule.h"
 #include "wire/frames.h"
 #include "wire/parameters.h"
 
+#include <span>
 #include <vector>
 
 namespace plait::connection {
@@ -78,7 +80,7 @@ class CidTable {
 };
 
 struct IssuedCid {
-    uint64_t seq = 0;
+    uint32_t seq = 0;
     LinkNumber link;
     uint8_t cid_class = 0; // of our table
     bool acked = false;    // the peer has it
@@ -86,7 +88,7 @@ struct IssuedCid {
 };
 
 struct HeldCid {
-    uint64_t seq = 0;
+    uint32_t seq = 0;
     LinkNumber link;
     uint8_t cid_class = 0; // of the peer's table
     wire::Cid cid;
@@ -123,8 +125,8 @@ class CidBook {
     void add_issued(const IssuedCid &c) { issued_.push_back(c); }
     IssuedCid *issued(uint64_t seq);
     IssuedCid *issued(LinkNumber link, uint8_t cid_class);
-    const std::vector<IssuedCid> &issued() const { return issued_; }
-    uint64_t take_seq() { return next_seq_++; }
+    std::span<const IssuedCid> issued() const { return {issued_.data(), issued_.size()}; }
+    uint32_t take_seq() { return next_seq_++; }
     void drop_issued(uint64_t seq);
 
     // PLAIT_OK; PLAIT_E_PROTOCOL when it contradicts an earlier one; PLAIT_E_LIMIT.
@@ -149,9 +151,9 @@ class CidBook {
     bool is_used_up(LinkNumber number) const { return used_.has(number.v / 2); }
 
   private:
-    std::vector<IssuedCid> issued_;
-    std::vector<HeldCid> held_;
-    uint64_t next_seq_ = 0;
+    base::SlimVector<IssuedCid> issued_;
+    base::SlimVector<HeldCid> held_;
+    uint32_t next_seq_ = 0;
     UsedNumbers used_;
 };
 

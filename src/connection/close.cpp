@@ -8,7 +8,7 @@ namespace plait::connection {
 
 Duration Connection::drain_time() const {
     Duration longest = base::millis(100);
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i); l.recovery)
             longest = std::max(longest, l.recovery->pto() * 3);
     return std::min(longest, base::seconds(5));
@@ -19,10 +19,11 @@ void Connection::close(Status status, uint64_t code, bool by_application, std::s
     if (ended())
         return;
     wake(now);
-    ending_.status = status;
-    ending_.code = code;
-    ending_.by_application = by_application;
-    ending_.reason = std::string(reason.substr(0, wire::kMaxReason));
+    Ending &how = end_as();
+    how.status = status;
+    how.code = code;
+    how.by_application = by_application;
+    how.reason = std::string(reason.substr(0, wire::kMaxReason));
     if (!has_keys_ || !confirmed_)
         return finish_close(now);
     set_state(State::kClosing);
@@ -40,9 +41,9 @@ void Connection::end_children(Status why) {
         ChannelEntry &e = services_.channels[slot];
         order_.remove(e);
         e.cut_off();
-        end_channel(e, told, ending_.code);
+        end_channel(e, told, ending().code);
     });
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         if (l.events.closed_raised)
             continue;
@@ -66,13 +67,13 @@ void Connection::send_close(Time now) {
         return;
     send_acks(now, true); // what has come is told before: the peer's channels may be finished by it
     wire::CloseFrame f;
-    f.code = ending_.by_peer ? static_cast<uint64_t>(wire::CloseCode::kNone) : ending_.code;
-    f.by_application = !ending_.by_peer && ending_.by_application;
-    f.refused = f.by_application && ending_.status == PLAIT_E_REFUSED;
-    if (!ending_.by_peer)
-        f.reason = base::bytes_of(ending_.reason);
+    f.code = ending().by_peer ? static_cast<uint64_t>(wire::CloseCode::kNone) : ending().code;
+    f.by_application = !ending().by_peer && ending().by_application;
+    f.refused = f.by_application && ending().status == PLAIT_E_REFUSED;
+    if (!ending().by_peer)
+        f.reason = base::bytes_of(ending().reason);
     bool sent = false, full = false;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         const size_t size = room_on(l);
         full |= l.exists() && endpoint_of(l).blocked;
@@ -87,9 +88,10 @@ void Connection::send_close(Time now) {
 
 void Connection::on_reset(Time now) {
     if (!ended()) {
-        ending_.status = PLAIT_E_PEER_LOST;
-        ending_.by_peer = true;
-        ending_.reason = "the peer was started anew";
+        Ending &how = end_as();
+        how.status = PLAIT_E_PEER_LOST;
+        how.by_peer = true;
+        how.reason = "the peer was started anew";
     }
     finish_close(now);
 }
@@ -99,8 +101,8 @@ void Connection::finish_close(Time now) {
     if (state_ == State::kClosed)
         return;
     set_state(State::kClosed);
-    end_children(ending_.status);
-    for (size_t i = 0; i < link_count_; i++) {
+    end_children(ending().status);
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         if (l.state != link::State::kClosed)
             l.state = link::State::kClosed;
@@ -129,10 +131,11 @@ void Connection::finish_close(Time now) {
 void Connection::release_link(LinkEntry &link) {
     if (!link.events.closed_read || !link.events.released || link.state != link::State::kClosed)
         return;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         if (links_[i] != link.slot)
             continue;
-        links_[i] = links_[--link_count_];
+        links_[i] = links_.back();
+        links_.pop_back();
         break;
     }
     endpoint_of(link).links--;

@@ -14,7 +14,7 @@ namespace plait::connection {
 // Bounds of one connection that no configuration raises.
 inline constexpr size_t kMaxLinks = 16;
 inline constexpr uint32_t kMaxPacketsInFlight = 1u << 24; // on a link
-inline constexpr uint32_t kMaxEarlyChannels = 64; // opened before the handshake is over
+inline constexpr uint32_t kMaxEarlyChannels = 64;         // opened before the handshake is over
 inline constexpr size_t kMaxEarlyLabels = 64;
 inline constexpr Duration kFirstResend = base::millis(250); // of a handshake message
 inline constexpr Duration kLongestResend = base::seconds(2);
@@ -34,6 +34,7 @@ struct KeyLimits {
     Duration generation_age = base::seconds(120);
     uint64_t forgeries_rekey = crypto::kForgeriesRekey;
     uint64_t forgeries_close = crypto::kForgeriesClose;
+    bool operator==(const KeyLimits &) const = default;
 };
 
 struct Config {
@@ -52,6 +53,7 @@ struct Config {
     recovery::EcnMode ecn = recovery::EcnMode::kClassic;
     KeyLimits keys;
     bool accept_at_once = false;
+    bool operator==(const Config &) const = default;
 };
 
 } // namespace plait::connection

@@ -73,7 +73,8 @@ std::vector<uint32_t> Services::take_waiters(EndpointIndex endpoint) {
 }
 
 Connection::Connection(Services &services, const Config &config, Time now)
-    : services_(services), config_(config), id_(services.next_connection_id++), began_(now),
+    : services_(services), config_(services.configs.get(config)),
+      id_(services.next_connection_id++), peer_facts_(services.facts.get({})), began_(now),
       budget_(std::make_unique<channel::ConnectionBudget>(services.budget, config.receive_memory)),
       last_authentic_(now), last_sent_(now) {}
 
@@ -81,7 +82,7 @@ Connection::~Connection() {
     services_.keys.forget(id_);
     for (const IssuedCid &c : cids_.issued())
         services_.cids.withdraw(c.cid_class, c.cid);
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         unwatch_reset(link_at(i));
         endpoint_of(link_at(i)).links--;
         services_.links.erase(links_[i]);
@@ -99,7 +100,7 @@ Connection::~Connection() {
 
 void Connection::set_slot(uint32_t slot) {
     slot_ = slot;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         link_at(i).connection = slot;
     for_each_channel([&](uint32_t c) { services_.channels[c].connection = slot; });
     for (const uint32_t c : detached_)
@@ -110,6 +111,17 @@ void Connection::set_slot(uint32_t slot) {
         services_.cids.move(c.cid_class, c.cid, slot);
 }
 
+const Ending &Connection::ending() const {
+    static const Ending none;
+    return ending_ ? *ending_ : none;
+}
+
+Ending &Connection::end_as() {
+    if (!ending_)
+        ending_ = std::make_unique<Ending>();
+    return *ending_;
+}
+
 void Connection::set_state(State next) {
     if (next == state_)
         return;
@@ -117,8 +129,8 @@ void Connection::set_state(State next) {
     state_ = next;
     if (services_.tracer.on(PLAIT_TRACE_CONNECTIONS))
         services_.hooks->trace({PLAIT_TRACE_CONNECTION_STATE, slot_, base::kNoSlot,
-                                static_cast<uint64_t>(next), static_cast<uint64_t>(-ending_.status),
-                                0, 0});
+                                static_cast<uint64_t>(next),
+                                static_cast<uint64_t>(-ending().status), 0, 0});
 }
 
 void Connection::raise(uint32_t type) {
@@ -181,7 +193,7 @@ void Connection::raise_link(LinkEntry &link, uint32_t type) {
 void Connection::tell_held_events() {
     if (!tells_application())
         return;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         services_.events.enqueue(link_at(i).events, Source::kLink, links_[i]);
     const auto tell = [&](uint32_t slot) {
         services_.events.enqueue(services_.channels[slot].events, Source::kChannel, slot);
@@ -192,7 +204,7 @@ void Connection::tell_held_events() {
 }
 
 LinkEntry *Connection::find_link(LinkNumber number) {
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (LinkEntry &l = link_at(i);
             l.has_number && l.number == number && l.state != link::State::kClosed)
             return &l;
@@ -201,7 +213,7 @@ LinkEntry *Connection::find_link(LinkNumber number) {
 
 size_t Connection::live_links() const {
     size_t n = 0;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         n += link_at(i).live();
     return n;
 }
@@ -212,10 +224,10 @@ Duration Connection::dormancy_left(Time now) const {
 }
 
 void Connection::check_invariants() const {
-    PLAIT_ASSERT(link_count_ <= kMaxLinks);
+    PLAIT_ASSERT(links_.size() <= kMaxLinks);
     PLAIT_ASSERT(has_keys_ || state_ == State::kDialing || state_ == State::kAnswering ||
                  state_ == State::kRequested || state_ >= State::kClosing);
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         const LinkEntry &l = link_at(i);
         PLAIT_ASSERT(l.connection == slot_ && l.slot == links_[i]);
         PLAIT_ASSERT(!l.live() || (l.has_number && l.peer_cid.len > 0));

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "base/range_set.h"
+#include "base/slim_vector.h"
 #include "channel/send_order.h"
 #include "connection/control.h"
 #include "connection/early.h"
@@ -62,16 +63,6 @@ struct ConnectionStats {
     Duration handshake_time{};
 };
 
-// What stays of the peer's handshake parameters.
-struct PeerFacts {
-    uint64_t initial_window = 0, max_message = 0; // bytes
-    uint32_t max_ack_delay_us = 0;
-    uint8_t class_count = 0;
-    std::array<uint8_t, wire::kMaxClasses> cid_sizes{};    // by class in the peer's table
-    std::array<uint32_t, wire::kMaxClasses> names{};       // hashes, by the same
-    std::array<int8_t, wire::kMaxClasses> class_of_mine{}; // by our class; -1: it has none such
-};
-
 // How it ended.
 struct Ending {
     Status status = PLAIT_OK;
@@ -102,7 +93,7 @@ class Connection {
     // It answered an INIT, in the first half of the time that the initiator has.
     bool answered_lately(Time now) const {
         return state_ == State::kAnswering &&
-               now + config_.handshake_timeout / 2 < handshake_deadline_;
+               now + config_->handshake_timeout / 2 < handshake_deadline_;
     }
     // Sends the pending INIT to this address, too (both dial at once).
     void redial_to(const Arrival &from, Time now);
@@ -171,7 +162,7 @@ class Connection {
     crypto::Cipher cipher() const { return cipher_; }
     const crypto::Secret<32> &exporter() const { return exporter_; }
     uint32_t generation() const { return generation_; }
-    const Ending &ending() const { return ending_; }
+    const Ending &ending() const;
     // With which the peer's FRAGs to our attempt are tagged; nullptr: with none.
     const crypto::Mac *cookie() const {
         return handshake_ && handshake_->role() == Role::kInitiator && handshake_->proof().cookie
@@ -179,8 +170,8 @@ class Connection {
                    : nullptr;
     }
     const ConnectionStats &stats() const { return stats_; }
-    const Config &config() const { return config_; }
-    std::span<const uint32_t> links() const { return {links_.data(), link_count_}; }
+    const Config &config() const { return *config_; }
+    std::span<const uint32_t> links() const { return {links_.data(), links_.size()}; }
     size_t live_links() const;
     size_t channel_count() const {
         return channels_.size() + early_channels_.size() - (control_ != base::kNoSlot);
@@ -194,7 +185,7 @@ class Connection {
             f(slot);
     }
     uint64_t receive_memory() const { return budget_->used(); }
-    Time dormancy_end() const { return last_authentic_ + config_.dormancy_timeout; }
+    Time dormancy_end() const { return last_authentic_ + config_->dormancy_timeout; }
     Duration dormancy_left(Time now) const;
     void check_invariants() const;
 
@@ -203,6 +194,7 @@ class Connection {
     friend class PacketBuilder;
 
     void set_state(State next);
+    Ending &end_as();
     void touch() { services_.hooks->touch(slot_); }
     ConnectionEntry &entry() { return services_.connections[slot_]; }
     void raise(uint32_t type);
@@ -224,8 +216,8 @@ class Connection {
     bool ids_fit(const LinkEntry &link, const wire::Cid &peer_cid);
     bool establish(Handshake &handshake, LinkEntry &link, Time now);
     void learn_parameters(const wire::Parameters &said);
-    void learn_class(const wire::CidClass &said);
-    void match_classes();
+    void match_classes(PeerFacts &facts) const;
+    void learn_classes(std::span<const wire::CidClass> said);
     void become_connected(Time now);
     void confirm(Time now);
     void fix_numbers(Time now);
@@ -440,7 +432,7 @@ class Connection {
     Time keepalive_due() const;
 
     Services &services_;
-    Config config_;
+    std::shared_ptr<const Config> config_;
     uint32_t slot_ = base::kNoSlot;
     uint64_t id_; // names its keys in the cache
     State state_ = State::kDialing;
@@ -460,12 +452,12 @@ class Connection {
     Time generation_since_, rekey_due_ = kNever;
     std::unique_ptr<Rekey> rekey_;
     crypto::Secret<32> exporter_;
-    std::vector<ClosedKeys> closed_keys_;
-    std::vector<EarlyPacket> early_packets_;
+    base::SlimVector<ClosedKeys> closed_keys_;
+    base::SlimVector<EarlyPacket> early_packets_;
     crypto::HeaderKey send_mask_, receive_mask_;
     crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
-    PeerFacts peer_facts_;
-    size_t my_class_count_ = 0;
+    uint8_t my_class_count_ = 0;
+    std::shared_ptr<const PeerFacts> peer_facts_; // at first nothing
 
     // Where the peer's own INIT came from, while both dial: ours goes there once, too.
     struct Redial {
@@ -480,16 +472,16 @@ class Connection {
     bool answered_elsewhere_ = false; // RESP went to more than one address
     uint8_t sent_in_pieces_ = 0;      // times that the message went out as FRAGs
 
-    std::array<uint32_t, kMaxLinks> links_{};
-    size_t link_count_ = 0;
+    base::SlimVector<uint32_t> links_;                // slots
     uint32_t next_own_link_ = 0, next_peer_link_ = 0; // numbers of each parity not used yet
     CidBook cids_;
     std::unique_ptr<link::Bottlenecks> bottlenecks_; // while there are several links
 
-    base::FlatMap<uint32_t> channels_;     // number -> slot
-    std::vector<uint32_t> early_channels_; // opened before the roles, and so numbers, are fixed
-    std::vector<uint32_t> detached_;       // over, but the application still holds the handle
-    std::vector<std::pair<uint32_t, std::string>> early_labels_; // LABEL came before OPEN
+    base::FlatMap<uint32_t> channels_; // number -> slot
+    base::SlimVector<uint32_t>
+        early_channels_;                  // opened before the roles, and so numbers, are fixed
+    base::SlimVector<uint32_t> detached_; // over, but the application still holds the handle
+    base::SlimVector<std::pair<uint32_t, std::string>> early_labels_; // LABEL came before OPEN
     uint32_t control_ = base::kNoSlot;
     uint32_t opened_ = 0;        // by us, in its life
     uint64_t open_limit_ = 0;    // the peer's MAX_CHANNELS
@@ -498,7 +490,7 @@ class Connection {
     channel::SendOrder order_;
     link::Policy policy_{link::PolicyKind::kAggregate};
     std::unique_ptr<channel::ConnectionBudget> budget_;
-    std::vector<std::unique_ptr<channel::ConnectionBudget>> inherited_budgets_;
+    base::SlimVector<std::unique_ptr<channel::ConnectionBudget>> inherited_budgets_;
     uint64_t channels_allowed_ = 0; // of the peer at a time, as long as memory is short
     uint64_t own_window_ = 0;       // bytes that the peer may send on a new channel, unasked
     Time channel_deadline_ = kNever;
@@ -512,8 +504,8 @@ class Connection {
     Time look_idle_at_ = kNever; // whether it may sleep
     Time close_deadline_ = kNever;
     bool close_owed_ = false;
-    uint32_t close_trigger_ = 0; // packets that came since CLOSE was sent
-    Ending ending_;
+    uint32_t close_trigger_ = 0;     // packets that came since CLOSE was sent
+    std::unique_ptr<Ending> ending_; // once it has begun to end
     ConnectionStats stats_;
 };
 

@@ -24,7 +24,7 @@ uint32_t ControlLog::add(uint32_t cookie, const ControlItem &item) {
     if (cell != kNone) {
         free_ = cells_[cell - 1].next;
     } else {
-        cells_.emplace_back();
+        cells_.push_back({});
         cell = static_cast<uint32_t>(cells_.size());
     }
     cells_[cell - 1] = {item, cookie};

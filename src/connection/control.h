@@ -6,9 +6,9 @@
 
 #include "base/ids.h"
 #include "base/ring.h"
+#include "base/slim_vector.h"
 
 #include <cstdint>
-#include <vector>
 
 namespace plait::connection {
 
@@ -69,7 +69,7 @@ class ControlLog {
     }
     // No packet is unsettled: gives the memory back.
     void release() {
-        std::vector<Cell>().swap(cells_);
+        cells_.release();
         free_ = kNone;
     }
 
@@ -78,7 +78,7 @@ class ControlLog {
         ControlItem item{};
         uint32_t next = kNone;
     };
-    std::vector<Cell> cells_;
+    base::SlimVector<Cell> cells_;
     uint32_t free_ = kNone;
 };
 

@@ -19,7 +19,7 @@ void Connection::keep_early(const CidOwner &owner, Bytes packet, const Arrival &
 }
 
 void Connection::open_early(Time now) {
-    std::vector<EarlyPacket> kept = std::exchange(early_packets_, {});
+    base::SlimVector<EarlyPacket> kept = std::exchange(early_packets_, {});
     for (EarlyPacket &p : kept) {
         if (!services_.endpoints.live(p.endpoint.v))
             continue;

@@ -26,8 +26,8 @@ uint64_t Connection::share_of_memory() const {
 // peer gets who is not `proven` to be there is pledged only.
 void Connection::promise_channels(bool proven) {
     const uint64_t share = share_of_memory();
-    own_window_ = config_.initial_window;
-    uint64_t n = std::max<uint32_t>(config_.max_channels_per_peer, 1);
+    own_window_ = config_->initial_window;
+    uint64_t n = std::max<uint32_t>(config_->max_channels_per_peer, 1);
     if (n * own_window_ > share)
         own_window_ = std::clamp(share / n, channel::kWindowFloor, own_window_);
     n = std::min(n, std::max<uint64_t>(share / own_window_, 1));
@@ -44,7 +44,7 @@ void Connection::promise_channels(bool proven) {
 bool Connection::keep_promise() {
     if (!budget_->redeem())
         return false;
-    const uint64_t most = std::max<uint32_t>(config_.max_channels_per_peer, 1);
+    const uint64_t most = std::max<uint32_t>(config_->max_channels_per_peer, 1);
     const uint64_t before = peer_limit_;
     channels_allowed_ = std::clamp(share_of_memory() / own_window_,
                                    std::min(std::max<uint64_t>(peer_limit_, 1), most), most);
@@ -63,12 +63,12 @@ wire::Parameters Connection::my_parameters(uint8_t handshake_class) {
     p.handshake_class = handshake_class;
     p.max_channels = peer_limit_;
     p.initial_window = own_window_;
-    p.max_message = config_.max_message;
-    p.max_links = config_.max_links;
+    p.max_message = config_->max_message;
+    p.max_links = config_->max_links;
     p.repair_window = fec::kMaxWindowBytes;
     p.max_ack_delay_us = static_cast<uint64_t>(kMaxAckDelay.us);
-    p.idle_timeout_ms = static_cast<uint64_t>(config_.idle_timeout.us / 1000);
-    p.dormancy_timeout_ms = static_cast<uint64_t>(config_.dormancy_timeout.us / 1000);
+    p.idle_timeout_ms = static_cast<uint64_t>(config_->idle_timeout.us / 1000);
+    p.dormancy_timeout_ms = static_cast<uint64_t>(config_->dormancy_timeout.us / 1000);
     if (const IssuedCid *c = cids_.issued(uint64_t{0}); c->cid.len == crypto::kResetCidLen) {
         p.has_reset_token = true;
         p.reset_token = reset_token(*c);
@@ -91,7 +91,7 @@ Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint,
     const auto cid = services_.cids.issue(cls, {slot_, {0}});
     if (!cid.ok())
         return cid.status();
-    my_class_count_ = services_.cids.class_count();
+    my_class_count_ = static_cast<uint8_t>(services_.cids.class_count());
     cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
     promise_channels(true);
     auto handshake = Handshake::dial(services_.local, peer, *cid, my_parameters(cls));
@@ -105,7 +105,7 @@ Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint,
     }
     ephemeral_tag_ = handshake_->ephemeral_tag();
     resend_at_ = now;
-    handshake_deadline_ = now + config_.handshake_timeout;
+    handshake_deadline_ = now + config_->handshake_timeout;
     return PLAIT_OK;
 }
 
@@ -122,7 +122,7 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, con
     const auto cid = services_.cids.issue(cls, {slot_, {0}});
     if (!cid.ok())
         return cid.status();
-    my_class_count_ = services_.cids.class_count();
+    my_class_count_ = static_cast<uint8_t>(services_.cids.class_count());
     cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
     handshake_ = std::move(handshake);
     ephemeral_tag_ = handshake_->ephemeral_tag();
@@ -142,12 +142,12 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, con
     if (handshake_->complete() && !establish(*handshake_, *link, now))
         return PLAIT_E_LIMIT;
     resend_at_ = now;
-    handshake_deadline_ = now + config_.handshake_timeout;
+    handshake_deadline_ = now + config_->handshake_timeout;
     return PLAIT_OK;
 }
 
 void Connection::repeat_answer(const Arrival &from, const Proof &proof, Time now) {
-    if (state_ != State::kAnswering || link_count_ == 0 || !handshake_)
+    if (state_ != State::kAnswering || links_.empty() || !handshake_)
         return;
     // The initiator may have moved, or dial several of our addresses: the newest source is
     // answered. It uses the same INIT for one class only, as our id in RESP is of that.
@@ -155,7 +155,7 @@ void Connection::repeat_answer(const Arrival &from, const Proof &proof, Time now
     if (services_.endpoints[from.endpoint.v].cid_class != endpoint_of(link).cid_class)
         return;
     answered_elsewhere_ |=
-        link.endpoint != from.endpoint || !link::same_address(link.remote, *from.remote);
+        link.endpoint != from.endpoint || !link::same_address(link.way->remote, *from.remote);
     place_link(link, from);
     handshake_->set_proof(proof);
     resend_at_ = now;
@@ -163,7 +163,7 @@ void Connection::repeat_answer(const Arrival &from, const Proof &proof, Time now
 }
 
 void Connection::redial_to(const Arrival &from, Time now) {
-    if (state_ != State::kDialing || !handshake_ || handshake_->complete() || link_count_ == 0)
+    if (state_ != State::kDialing || !handshake_ || handshake_->complete() || links_.empty())
         return;
     LinkEntry &link = link_at(0);
     // The same INIT may only go to addresses of the class that its connection id belongs to. It
@@ -202,7 +202,7 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
         return; // forged, or not for now: as if it had not come
     LinkEntry &link = link_at(0);
     const bool moved =
-        link.endpoint != from.endpoint || !link::same_address(link.remote, *from.remote);
+        link.endpoint != from.endpoint || !link::same_address(link.way->remote, *from.remote);
     if (!moved)
         place_link(link, from); // and from which address of ours
     peer_ = handshake_->peer();
@@ -210,7 +210,7 @@ void Connection::on_long_packet(const wire::LongHeader &header, Bytes packet, co
     resend_at_ = kNever;
     if (handshake_->awaits_approval()) {
         set_state(State::kRequested);
-        if (config_.accept_at_once)
+        if (config_->accept_at_once)
             approve(now);
         else
             raise(PLAIT_EVENT_CONNECTION_REQUEST);
@@ -236,45 +236,58 @@ uint32_t name_hash(std::string_view name) {
         h = (h ^ static_cast<uint8_t>(c)) * 0x01000193;
     return h;
 }
+
+void learn_class(PeerFacts &facts, const wire::CidClass &said) {
+    const size_t i = facts.class_count++;
+    facts.cid_sizes[i] = said.cid_size;
+    facts.names[i] = name_hash(said.name());
+}
 } // namespace
 
-void Connection::learn_class(const wire::CidClass &said) {
-    const size_t i = peer_facts_.class_count++;
-    peer_facts_.cid_sizes[i] = said.cid_size;
-    peer_facts_.names[i] = name_hash(said.name());
+// Which of the peer's classes each of ours is.
+void Connection::match_classes(PeerFacts &facts) const {
+    facts.class_of_mine.fill(-1);
+    for (uint8_t k = 0; k < my_class_count_; k++) {
+        const uint32_t mine = name_hash(services_.cids.cid_class(k).name());
+        for (size_t i = facts.class_count; i-- > 0;)
+            if (facts.names[i] == mine)
+                facts.class_of_mine[k] = static_cast<int8_t>(i);
+    }
 }
 
-// Which of the peer's classes each of ours is.
-void Connection::match_classes() {
-    peer_facts_.class_of_mine.fill(-1);
-    for (size_t k = 0; k < my_class_count_; k++) {
-        const uint32_t mine = name_hash(services_.cids.cid_class(static_cast<uint8_t>(k)).name());
-        for (size_t i = peer_facts_.class_count; i-- > 0;)
-            if (peer_facts_.names[i] == mine)
-                peer_facts_.class_of_mine[k] = static_cast<int8_t>(i);
-    }
+// Transport classes of the peer's that are new, or of ours: then `said` is empty.
+void Connection::learn_classes(std::span<const wire::CidClass> said) {
+    PeerFacts facts = *peer_facts_;
+    for (const wire::CidClass &c : said)
+        learn_class(facts, c);
+    match_classes(facts);
+    peer_facts_ = services_.facts.get(facts);
 }
 
 // What the peer said of itself, as far as it matters later on.
 void Connection::learn_parameters(const wire::Parameters &said) {
-    peer_facts_.initial_window = said.initial_window;
-    peer_facts_.max_message = said.max_message;
-    budget_->set_repair_window(said.repair_window);
-    peer_facts_.max_ack_delay_us =
+    PeerFacts facts;
+    facts.initial_window = said.initial_window;
+    facts.max_message = said.max_message;
+    facts.max_ack_delay_us =
         static_cast<uint32_t>(std::min<uint64_t>(said.max_ack_delay_us, 1'000'000));
     for (size_t i = 0; i < said.class_count; i++)
-        learn_class(said.classes[i]);
-    match_classes();
+        learn_class(facts, said.classes[i]);
+    match_classes(facts);
+    peer_facts_ = services_.facts.get(facts);
+    budget_->set_repair_window(said.repair_window);
     open_limit_ = said.max_channels;
-    config_.max_links = static_cast<uint32_t>(
-        std::clamp<uint64_t>(std::min<uint64_t>(config_.max_links, said.max_links), 1, kMaxLinks));
+    Config agreed = *config_;
+    agreed.max_links = static_cast<uint32_t>(
+        std::clamp<uint64_t>(std::min<uint64_t>(agreed.max_links, said.max_links), 1, kMaxLinks));
     const auto smaller = [](Duration mine, uint64_t peers_ms) {
         const Duration theirs =
             base::millis(static_cast<int64_t>(std::min<uint64_t>(peers_ms, 1u << 30)));
         return mine.us == 0 ? theirs : theirs.us == 0 ? mine : std::min(mine, theirs);
     };
-    config_.idle_timeout = smaller(config_.idle_timeout, said.idle_timeout_ms);
-    config_.dormancy_timeout = smaller(config_.dormancy_timeout, said.dormancy_timeout_ms);
+    agreed.idle_timeout = smaller(agreed.idle_timeout, said.idle_timeout_ms);
+    agreed.dormancy_timeout = smaller(agreed.dormancy_timeout, said.dormancy_timeout_ms);
+    config_ = services_.configs.get(agreed);
 }
 
 // The keys are there: derives what hangs on them and opens channel 0 and link 0. False: the node
@@ -291,7 +304,7 @@ bool Connection::establish(Handshake &handshake, LinkEntry &link, Time now) {
     receive_mask_ = crypto::derive_header_key(root_, base::other(role_));
     exporter_ = crypto::make_exporter(root_);
     generation_since_ = now;
-    rekey_due_ = now + config_.keys.generation_age;
+    rekey_due_ = now + config_->keys.generation_age;
     has_keys_ = true;
     next_own_link_ = role_ == Role::kInitiator ? 2 : 1;
     next_peer_link_ = role_ == Role::kInitiator ? 1 : 2;
@@ -344,7 +357,7 @@ void Connection::confirm(Time now) {
         return become_connected(now);
     set_state(State::kRequested);
     entry().known_to_application = true;
-    if (config_.accept_at_once) // the listen configuration does not ask
+    if (config_->accept_at_once) // the listen configuration does not ask
         approve(now);
     else
         raise(PLAIT_EVENT_CONNECTION_REQUEST);
@@ -353,15 +366,14 @@ void Connection::confirm(Time now) {
 // Numbers of channels and links depend on the role; what was opened before gets its own now, as far
 // as the peer allows so many. The rest waits for MAX_CHANNELS.
 void Connection::fix_numbers(Time now) {
-    std::vector<uint32_t> early;
-    early.swap(early_channels_);
+    const base::SlimVector<uint32_t> early = std::exchange(early_channels_, {});
     for (const uint32_t slot : early) {
         ChannelEntry &e = services_.channels[slot];
         if (e.index >= open_limit_) {
             early_channels_.push_back(slot);
             continue;
         }
-        e.fix(own_channel_number(e.index), peer_facts_.initial_window, peer_facts_.max_message);
+        e.fix(own_channel_number(e.index), peer_facts_->initial_window, peer_facts_->max_message);
         if (e.config().cipher == 0)
             e.cipher = cipher_; // which was not agreed on yet when it was opened
         e.numbered = true;
@@ -421,8 +433,10 @@ void Connection::become_connected(Time now) {
 
 void Connection::inherit(Connection &dialing) {
     initiated_ = true;
-    config_.keepalive = dialing.config_.keepalive;
-    early_channels_.swap(dialing.early_channels_);
+    Config config = *config_;
+    config.keepalive = dialing.config_->keepalive;
+    config_ = services_.configs.get(config);
+    std::swap(early_channels_, dialing.early_channels_);
     // Those channels draw on it; what it promised for channels of the peer is promised here anew.
     dialing.budget_->withdraw_promise(dialing.budget_->promised());
     inherited_budgets_.push_back(std::move(dialing.budget_));
@@ -432,20 +446,20 @@ void Connection::inherit(Connection &dialing) {
         services_.channels[slot].connection = slot_;
     // The links that the application added beside the dialed one wait for their numbers here.
     size_t kept = 0;
-    for (size_t i = 0; i < dialing.link_count_; i++) {
+    for (size_t i = 0; i < dialing.links_.size(); i++) {
         LinkEntry &l = dialing.link_at(i);
-        if (l.has_number || link_count_ == kMaxLinks) {
+        if (l.has_number || links_.size() == kMaxLinks) {
             dialing.links_[kept++] = dialing.links_[i];
             continue;
         }
         l.connection = slot_;
-        links_[link_count_++] = dialing.links_[i];
+        links_.push_back(dialing.links_[i]);
     }
-    dialing.link_count_ = kept;
+    dialing.links_.erase(dialing.links_.begin() + kept, dialing.links_.end());
 }
 
 void Connection::fail_handshake(Status why, Time now) {
-    ending_.status = why;
+    end_as().status = why;
     finish_close(now);
 }
 

@@ -15,11 +15,11 @@ enum class Source : uint8_t { kConnection, kChannel, kLink, kEndpoint };
 
 // Part of each object that has events.
 struct EventState {
-    uint64_t pending = 0;       // a bit an event type
-    bool queued = false;        // stands in the queue
-    bool closed_raised = false; // the closing event was raised,
-    bool closed_read = false;   // read,
-    bool released = false;      // and the application is done with the handle
+    uint64_t pending : 60 = 0;      // a bit an event type
+    uint64_t queued : 1 = 0;        // stands in the queue
+    uint64_t closed_raised : 1 = 0; // the closing event was raised,
+    uint64_t closed_read : 1 = 0;   // read,
+    uint64_t released : 1 = 0;      // and the application is done with the handle
     bool has(uint32_t type) const { return pending >> type & 1; }
 };
 

@@ -53,8 +53,8 @@ struct FrameHandler {
     Status on(const wire::ChallengeFrame &f) {
         if (!connection_wide())
             return wrong_key();
-        if (link.responses_owed < link.responses.size())
-            link.responses[link.responses_owed++] = f.data;
+        if (link.responses.size() < link::kMaxResponsesOwed)
+            link.responses.push_back(f.data);
         return PLAIT_OK;
     }
     Status on(const wire::ResponseFrame &f) {

@@ -6,14 +6,15 @@
 namespace plait::connection {
 
 Status Connection::on_new_cid(const wire::NewCidFrame &f, Time now) {
-    if (f.cid_class >= peer_facts_.class_count || f.cid.len != peer_facts_.cid_sizes[f.cid_class])
+    if (f.cid_class >= peer_facts_->class_count ||
+        f.cid.len != peer_facts_->cid_sizes[f.cid_class] || f.seq > wire::kMaxCidSeq)
         return PLAIT_E_PROTOCOL;
     // For a link that is over already it comes too late.
     const bool over = is_own_number(f.link) ? f.link.v < next_own_link_ : cids_.is_used_up(f.link);
     if (over && !find_link(f.link))
         return PLAIT_OK;
-    if (const Status s =
-            cids_.hold({f.seq, f.link, static_cast<uint8_t>(f.cid_class), f.cid, f.token});
+    if (const Status s = cids_.hold({static_cast<uint32_t>(f.seq), f.link,
+                                     static_cast<uint8_t>(f.cid_class), f.cid, f.token});
         s != PLAIT_OK)
         return s == PLAIT_E_LIMIT ? PLAIT_E_PROTOCOL : s;
     progress_waiting(now);
@@ -85,22 +86,23 @@ void Connection::on_close_frame(const wire::CloseFrame &f, Time now) {
         return finish_close(now); // both have said it
     using wire::CloseCode;
     const auto code = static_cast<CloseCode>(f.code);
-    ending_.status = f.refused                       ? PLAIT_E_REFUSED
-                     : f.by_application              ? PLAIT_E_PEER_CLOSED
-                     : code == CloseCode::kRefused   ? PLAIT_E_REFUSED
-                     : code == CloseCode::kDuplicate ? PLAIT_E_DUPLICATE
-                     : code == CloseCode::kIdle      ? PLAIT_E_TIMEOUT
-                     : code == CloseCode::kNone      ? PLAIT_E_PEER_CLOSED
-                                                     : PLAIT_E_PROTOCOL;
-    ending_.code = f.code;
-    ending_.by_peer = true;
-    ending_.by_application = f.by_application;
-    ending_.reason = std::string(base::text_of(f.reason));
+    Ending &how = end_as();
+    how.status = f.refused                       ? PLAIT_E_REFUSED
+                 : f.by_application              ? PLAIT_E_PEER_CLOSED
+                 : code == CloseCode::kRefused   ? PLAIT_E_REFUSED
+                 : code == CloseCode::kDuplicate ? PLAIT_E_DUPLICATE
+                 : code == CloseCode::kIdle      ? PLAIT_E_TIMEOUT
+                 : code == CloseCode::kNone      ? PLAIT_E_PEER_CLOSED
+                                                 : PLAIT_E_PROTOCOL;
+    how.code = f.code;
+    how.by_peer = true;
+    how.by_application = f.by_application;
+    how.reason = std::string(base::text_of(f.reason));
     set_state(State::kDraining);
     // One CLOSE of our own tells the peer that it may forget; then silence.
     close_owed_ = true;
     close_deadline_ = now + drain_time();
-    end_children(ending_.status);
+    end_children(how.status);
     raise_closed();
     touch();
 }
@@ -144,15 +146,17 @@ Status Connection::on_record(uint64_t type, Bytes body, Time now) {
 
 Status Connection::on_classes(Bytes body, Time now) {
     base::Reader r(body);
+    std::array<wire::CidClass, wire::kMaxClasses> said;
+    size_t n = 0;
     while (!r.done()) {
         const Bytes name = r.bytes(r.u8());
         const uint8_t cid_size = r.u8();
         if (!r.ok() || name.empty() || name.size() > wire::kMaxClassName || cid_size == 0 ||
-            cid_size > wire::kMaxCidSize || peer_facts_.class_count == wire::kMaxClasses)
+            cid_size > wire::kMaxCidSize || peer_facts_->class_count + n == wire::kMaxClasses)
             return PLAIT_E_MALFORMED;
-        learn_class(wire::CidClass::make(base::text_of(name), cid_size));
+        said[n++] = wire::CidClass::make(base::text_of(name), cid_size);
     }
-    match_classes();
+    learn_classes({said.data(), n});
     issue_spares();
     progress_waiting(now);
     return PLAIT_OK;
@@ -165,13 +169,13 @@ void Connection::announce_classes(Time now) {
     std::array<uint8_t, kMaxRecord> body;
     base::Writer w(body);
     for (; my_class_count_ < services_.cids.class_count(); my_class_count_++) {
-        const wire::CidClass &c = services_.cids.cid_class(static_cast<uint8_t>(my_class_count_));
+        const wire::CidClass &c = services_.cids.cid_class(my_class_count_);
         w.u8(c.length);
         w.bytes(base::bytes_of(c.name()));
         w.u8(c.cid_size);
     }
     PLAIT_ASSERT(w.ok());
-    match_classes();
+    learn_classes({});
     send_record(kClassesRecord, w.written(), now);
     issue_spares();
 }
@@ -189,8 +193,7 @@ Status Connection::on_label(Bytes body, Time now) {
     if (s == PLAIT_E_AGAIN) {
         if (early_labels_.size() == kMaxEarlyLabels)
             return PLAIT_E_PROTOCOL;
-        early_labels_.emplace_back(static_cast<uint32_t>(number),
-                                   std::string(base::text_of(label)));
+        early_labels_.push_back({static_cast<uint32_t>(number), std::string(base::text_of(label))});
         return PLAIT_OK;
     }
     if (s == PLAIT_OK && entry) {

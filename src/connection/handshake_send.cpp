@@ -35,8 +35,8 @@ void Connection::send_handshake(Time now) {
     resend_at_ = kNever;
     if (role_ == Role::kInitiator && handshake_->complete() && !xx_fin_pending())
         return;
-    const size_t sent = send_message(
-        {*link, link->endpoint, link->remote, link->has_local ? &link->local : nullptr});
+    const size_t sent =
+        send_message({*link, link->endpoint, link->way->remote, link->way->local_if_any()});
     if (role_ == Role::kResponder)
         return;
     resend_at_ = now + resend_interval_;

@@ -16,12 +16,12 @@ constexpr uint64_t kProofAfter = 1 << 16, kProofEvery = 1 << 10;
 // How many packets may be sealed under the present key of the channel.
 uint64_t Connection::key_limit(const ChannelEntry &entry) const {
     const crypto::Cipher cipher = entry.send_epoch.number == 0 ? cipher_ : entry.cipher;
-    return std::min(crypto::packets_max(cipher, false), config_.keys.packets);
+    return std::min(crypto::packets_max(cipher, false), config_->keys.packets);
 }
 
 // True if everything sent before `then` that asks for an answer is acknowledged or lost.
 bool Connection::settled_before(Time then) const {
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i);
             l.recovery && l.recovery->ledger().oldest_eliciting() < then)
             return false;
@@ -44,7 +44,7 @@ void Connection::look_at_epoch(ChannelEntry &entry, Time now) {
     // under the one before this.
     if (e.packets >= wanted && e.acked &&
         (e.number == 0 || e.packets >= pressing || settled_before(e.began))) {
-        e = {e.number + 1, 0, 0, now};
+        e = {e.number + 1, false, false, 0, 0, now};
         return look_at_epoch(entry, now);
     }
     if (e.packets >= pressing)
@@ -118,7 +118,7 @@ Connection::Verdict Connection::open_with_keys(const wire::ShortHeader &h, Bytes
 // The peer may not know that we have everything, if what we said got lost: it resends, perhaps
 // until a dead link lives again, and goes on from epoch to epoch.
 Time Connection::closed_keys_end(Time now) const {
-    return now + config_.dormancy_timeout + longest_pto() * 3;
+    return now + config_->dormancy_timeout + longest_pto() * 3;
 }
 
 Connection::ClosedKeys *Connection::closed_keys(ChannelNumber n) {
@@ -143,7 +143,7 @@ void Connection::keep_closed_keys(const ChannelEntry &entry, Time now) {
 void Connection::drop_closed_keys(Time now) {
     if (closed_keys_.empty())
         return;
-    std::erase_if(closed_keys_, [&](const ClosedKeys &k) { return k.until <= now; });
+    closed_keys_.erase_if([&](const ClosedKeys &k) { return k.until <= now; });
     if (closed_keys_.empty())
         closed_keys_.shrink_to_fit();
     for (const ClosedKeys &k : closed_keys_)

@@ -9,7 +9,7 @@ namespace plait::connection {
 
 LinkEntry *Connection::new_link(LinkNumber number, EndpointIndex endpoint,
                                 const plait_addr &remote) {
-    if (link_count_ == kMaxLinks)
+    if (links_.size() == kMaxLinks)
         return nullptr;
     const uint32_t slot = services_.links.emplace(slot_, number);
     if (slot == base::kNoSlot)
@@ -17,8 +17,8 @@ LinkEntry *Connection::new_link(LinkNumber number, EndpointIndex endpoint,
     LinkEntry &link = services_.links[slot];
     link.slot = slot;
     link.endpoint = endpoint;
-    link.remote = remote;
-    links_[link_count_++] = slot;
+    link.way->remote = remote;
+    links_.push_back(slot);
     endpoint_of(link).links++;
     entry().open_children++;
     return &link;
@@ -29,16 +29,16 @@ void Connection::place_link(LinkEntry &link, const Arrival &from) {
     endpoint_of(link).links--;
     link.endpoint = from.endpoint;
     endpoint_of(link).links++;
-    link.remote = *from.remote;
-    link.has_local = from.local != nullptr;
+    link.way->remote = *from.remote;
+    link.way->has_local = from.local != nullptr;
     if (from.local)
-        link.local = *from.local;
+        link.way->local = *from.local;
 }
 
 recovery::ControllerKind Connection::controller_of(const LinkEntry &link) {
     if (services_.endpoints[link.endpoint.v].info.rate > 0)
         return recovery::ControllerKind::kFixedRate;
-    return link.controller.value_or(config_.controller);
+    return link.controller.value_or(config_->controller);
 }
 
 void Connection::set_controller(LinkEntry &link, std::optional<recovery::ControllerKind> kind,
@@ -81,14 +81,14 @@ recovery::LinkRecoveryConfig Connection::recovery_config(const LinkEntry &link) 
     const link::EndpointInfo &info = endpoint_of(link).info;
     recovery::LinkRecoveryConfig c;
     c.controller = controller_of(link);
-    c.ecn = info.ecn ? config_.ecn : recovery::EcnMode::kOff;
+    c.ecn = info.ecn ? config_->ecn : recovery::EcnMode::kOff;
     c.mtu.base = info.fixed_mtu ? info.mtu : std::min<size_t>(info.mtu, c.mtu.base);
     c.mtu.limit = info.mtu;
     c.mtu.fixed = info.fixed_mtu;
     c.line_rate = info.rate;
     static_assert(kMaxPacketsInFlight == recovery::SentLedger::kHardMax);
-    c.max_outstanding = config_.max_packets_in_flight;
-    c.max_ack_delay = base::micros(peer_facts_.max_ack_delay_us);
+    c.max_outstanding = config_->max_packets_in_flight;
+    c.max_ack_delay = base::micros(peer_facts_->max_ack_delay_us);
     return c;
 }
 
@@ -99,7 +99,7 @@ void Connection::start_recovery(LinkEntry &link, Time now) {
 
 // The index of one of our classes in the peer's table, or -1.
 int Connection::peer_class_of(uint8_t my_class) const {
-    return my_class < wire::kMaxClasses ? peer_facts_.class_of_mine[my_class] : -1;
+    return my_class < wire::kMaxClasses ? peer_facts_->class_of_mine[my_class] : -1;
 }
 
 Status Connection::issue_cid(LinkNumber number, uint8_t cid_class) {
@@ -113,9 +113,9 @@ Status Connection::issue_cid(LinkNumber number, uint8_t cid_class) {
     const auto cid = services_.cids.issue(cid_class, {slot_, number});
     if (!cid.ok())
         return cid.status();
-    const uint64_t seq = cids_.take_seq();
+    const uint32_t seq = cids_.take_seq();
     cids_.add_issued({seq, number, cid_class, false, *cid});
-    pending_.add({Control::kNewCid, static_cast<uint32_t>(seq), 0});
+    pending_.add({Control::kNewCid, seq, 0});
     return PLAIT_OK;
 }
 
@@ -137,9 +137,9 @@ Result<uint32_t> Connection::add_link(EndpointIndex endpoint, const plait_addr &
                                       uint32_t cost, Time now) {
     wake(now);
     size_t open = 0;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         open += link_at(i).state != link::State::kClosed;
-    if (open >= config_.max_links)
+    if (open >= config_->max_links)
         return Error{PLAIT_E_LIMIT};
     const uint8_t cls = services_.endpoints[endpoint.v].cid_class;
     if (has_keys_ && (cls >= my_class_count_ || peer_class_of(cls) < 0))
@@ -156,7 +156,7 @@ Result<uint32_t> Connection::add_link(EndpointIndex endpoint, const plait_addr &
 
 Duration Connection::longest_pto() const {
     Duration longest = base::millis(100);
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i); l.recovery)
             longest = std::max(longest, l.recovery->pto());
     return longest;
@@ -180,7 +180,7 @@ bool Connection::bind_number(LinkEntry &link, Time now) {
             link.status = s;
             return false;
         }
-        const uint8_t peer_cid_size = peer_facts_.cid_sizes[link.peer_class];
+        const uint8_t peer_cid_size = peer_facts_->cid_sizes[link.peer_class];
         if (peer_cid_size <= kScarceCidSize && !cids_.held(link.number, link.peer_class)) {
             pending_.add({Control::kCidRequest, link.number.v, link.peer_class});
             link.wait_until = now + longest_pto() * 3;
@@ -203,7 +203,7 @@ bool Connection::bind_number(LinkEntry &link, Time now) {
 void Connection::progress_waiting(Time now) {
     if (!confirmed_ || (state_ != State::kConnected && state_ != State::kDormant))
         return;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &link = link_at(i);
         if (link.state != link::State::kWaiting)
             continue;
@@ -227,9 +227,9 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
         return nullptr;
     const HeldCid *theirs = cids_.held(owner.link, static_cast<uint8_t>(peer_class));
     size_t open = 0;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         open += link_at(i).state != link::State::kClosed;
-    if (!theirs || open >= config_.max_links)
+    if (!theirs || open >= config_->max_links)
         return nullptr;
     LinkEntry *link = new_link(owner.link, from.endpoint, *from.remote);
     if (!link)
@@ -324,7 +324,7 @@ void Connection::forget_link(LinkEntry &link) {
         drop_cids(link.number, [](const IssuedCid &) { return true; });
         if (!link.validated && confirmed_)
             cids_.for_each_held(link.number, [&](const HeldCid &c) {
-                pending_.add({Control::kRetireCid, static_cast<uint32_t>(c.seq), 0});
+                pending_.add({Control::kRetireCid, c.seq, 0});
             });
         cids_.drop_held(link.number);
     }
@@ -340,10 +340,10 @@ void Connection::forget_link(LinkEntry &link) {
 void Connection::endpoint_gone(EndpointIndex endpoint, Status why, Time now) {
     if (redial_ && redial_->endpoint == endpoint)
         redial_.reset();
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (LinkEntry &l = link_at(i); l.candidate && l.candidate->endpoint == endpoint)
             l.candidate.reset();
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (LinkEntry &l = link_at(i); l.endpoint == endpoint && l.state != link::State::kClosed)
             close_link(l, why, 0, true, now);
 }

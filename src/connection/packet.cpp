@@ -13,8 +13,8 @@ Assembler::Target target_of(Services &services, const LinkEntry &link, Toward to
         return {c.endpoint, &services.endpoints[c.endpoint.v], &c.remote,
                 c.has_local ? &c.local : nullptr};
     }
-    Assembler::Target t{link.endpoint, &services.endpoints[link.endpoint.v], &link.remote,
-                        link.has_local ? &link.local : nullptr};
+    Assembler::Target t{link.endpoint, &services.endpoints[link.endpoint.v], &link.way->remote,
+                        link.way->local_if_any()};
     if (t.endpoint->info.ecn)
         t.ecn = static_cast<uint8_t>(link.recovery->ecn_mark());
     return t;

@@ -14,7 +14,7 @@ constexpr uint64_t kValidationFailed = 2; // code of LINK_CLOSE
 } // namespace
 
 bool Connection::other_good(const LinkEntry &link) const {
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i); &l != &link && l.state == link::State::kGood)
             return true;
     return false;
@@ -47,7 +47,7 @@ void Connection::set_link_state(LinkEntry &link, link::State next, Status why, T
     }
     if (link.recovery)
         link.recovery->set_suspect(bad);
-    for (size_t i = 0; bad && i < link_count_; i++)
+    for (size_t i = 0; bad && i < links_.size(); i++)
         if (LinkEntry &l = link_at(i);
             l.recovery && &l != &link && l.recovery->acks_from == link.number)
             l.recovery->excuse(now);
@@ -208,7 +208,7 @@ void Connection::link_mtu(LinkEntry &link, uint32_t mtu, Time now) {
 void Connection::probe_all(bool forgive, Time now) {
     if (forgive)
         last_authentic_ = now;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         if (forgive && l.recovery)
             l.recovery->forgive_gap(now);
@@ -275,9 +275,7 @@ void Connection::decide_candidate(LinkEntry &link, Time now) {
     }
     endpoint_of(link).links--;
     link.endpoint = c.endpoint;
-    link.remote = c.remote;
-    link.local = c.local;
-    link.has_local = c.has_local;
+    *link.way = {c.remote, c.local, c.has_local};
     endpoint_of(link).links++;
     link.candidate.reset();
     if (!link.validated)

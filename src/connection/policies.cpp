@@ -33,12 +33,12 @@ link::Policy Connection::policy_of(const ChannelEntry &entry) const {
 // Bit i: link_at(i).
 uint32_t Connection::allowed(const link::Policy &policy) const {
     std::array<link::Member, kMaxLinks> members;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         const LinkEntry &l = link_at(i);
         const EndpointEntry &e = services_.endpoints[l.endpoint.v];
         members[i] = {l.usable() && e.up, cost_of(l), e.cid_class, l.slot};
     }
-    return link::allowed_links({members.data(), link_count_}, policy);
+    return link::allowed_links({members.data(), links_.size()}, policy);
 }
 
 void Connection::set_policy(const link::Policy &policy, Time now) {
@@ -68,7 +68,7 @@ void Connection::forget_pins(const LinkEntry &link) {
 // `changed`: a link whose state is a new one; `why`: of the roles that follow from it.
 void Connection::update_roles(LinkEntry *changed, link::Reason why, Time now) {
     const uint32_t mask = allowed(policy_);
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         const link::Role role = !l.usable()      ? link::Role::kNone
                                 : mask >> i & 1u ? link::Role::kActive
@@ -104,7 +104,7 @@ void Connection::send_copies(ChannelEntry &entry, const LinkEntry &first,
     const link::Policy policy = policy_of(entry);
     const uint32_t mask = allowed(policy);
     size_t left = policy.copies == link::kAllLinks ? kMaxLinks : policy.copies - 1u;
-    for (size_t i = 0; i < link_count_ && left > 0; i++) {
+    for (size_t i = 0; i < links_.size() && left > 0; i++) {
         LinkEntry &l = link_at(i);
         if (!(mask >> i & 1u) || &l == &first)
             continue;

@@ -77,11 +77,11 @@ bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes 
 void Connection::on_forged() {
     services_.counters.auth_failures++;
     const uint64_t n = ++stats_.auth_failures;
-    if (n == config_.keys.forgeries_rekey && confirmed_) {
+    if (n == config_->keys.forgeries_rekey && confirmed_) {
         want_generation();
         touch();
     }
-    forged_ = n >= config_.keys.forgeries_close;
+    forged_ = n >= config_->keys.forgeries_close;
 }
 
 void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
@@ -121,12 +121,12 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     if (link->recovery)
         link->recovery->on_arrival(opened.datagram_size);
     const bool moved =
-        link->endpoint != from.endpoint || !link::same_address(link->remote, *from.remote);
+        link->endpoint != from.endpoint || !link::same_address(link->way->remote, *from.remote);
     if (!link->validated && !moved)
         link->validation.received += opened.datagram_size;
     if (!moved && from.local) {
-        link->local = *from.local;
-        link->has_local = true;
+        link->way->local = *from.local;
+        link->way->has_local = true;
     }
     const bool newest = opened.pn.v >= link->expected();
     const bool placed = link->validated || (answered_elsewhere_ && link->number.v == 0);

@@ -48,7 +48,7 @@ Status read(Bytes body, RekeyResp &out) {
 
 Duration Connection::old_keys_kept() const {
     Duration slowest = base::millis(100);
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i); l.live() && l.recovery)
             slowest = std::max(slowest, l.recovery->pto());
     return std::min(slowest * 3, kOldKeysAtMost);
@@ -179,7 +179,7 @@ void Connection::switch_generation(Rekey::State state, Time now) {
     rekey_->other_generation = generation_++;
     rekey_->state = state;
     generation_since_ = now;
-    rekey_due_ = now + config_.keys.generation_age;
+    rekey_due_ = now + config_->keys.generation_age;
     channels_.for_each([&](uint64_t, uint32_t slot) {
         ChannelEntry &e = services_.channels[slot];
         e.send_epoch.packets = e.send_epoch.look_at = 0; // of another key

@@ -8,7 +8,7 @@ namespace plait::connection {
 
 // The link against which the one-way delays of the others are compared.
 const LinkEntry *Connection::delay_reference() const {
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i); l.usable() && l.recovery->one_way().has_forward())
             return &l;
     return nullptr;
@@ -52,10 +52,10 @@ LinkEntry *Connection::choose_link(const ChannelEntry &entry, bool urgent, Time 
     std::array<link::Way, kMaxLinks> ways;
     std::array<LinkEntry *, kMaxLinks> links;
     size_t count = 0;
-    const LinkEntry *reference = link_count_ > 1 ? delay_reference() : nullptr;
+    const LinkEntry *reference = links_.size() > 1 ? delay_reference() : nullptr;
     const link::Policy policy = policy_of(entry);
     const uint32_t mask = allowed(policy);
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         if (!(mask >> i & 1u))
             continue;

@@ -37,11 +37,11 @@ void Connection::drain(Time now) {
     wake(now);
     if (rekeying())
         progress_rekey(now);
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         send_link_frames(link_at(i), now);
     if (state_ != State::kRequested)
         send_data(now);
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         send_probes(link_at(i), now);
     send_acks(now);
 }
@@ -60,14 +60,13 @@ size_t Connection::room_on(LinkEntry &link) {
 
 void Connection::send_link_frames(LinkEntry &link, Time now) {
     ChannelEntry &control = services_.channels[control_];
-    while (link.responses_owed > 0) {
+    while (!link.responses.empty()) {
         const size_t size = room_on(link);
         if (size == 0)
             return;
         PacketBuilder packet(*this, link, control, size);
-        while (link.responses_owed > 0 &&
-               packet.add(wire::ResponseFrame{link.responses[link.responses_owed - 1u]}))
-            link.responses_owed--;
+        while (!link.responses.empty() && packet.add(wire::ResponseFrame{link.responses.back()}))
+            link.responses.pop_back();
         add_acks(packet, link, now);
         packet.finish(now);
     }
@@ -146,7 +145,7 @@ void Connection::send_probes(LinkEntry &link, Time now) {
 void Connection::add_acks(PacketBuilder &packet, LinkEntry &carrier, Time now) {
     LinkEntry *fastest = nullptr;
     bool looked = false;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &of = link_at(i);
         if (!of.exists() || !of.recovery || !of.recovery->received.ack_pending())
             continue;
@@ -174,7 +173,7 @@ LinkEntry *Connection::ack_way(LinkEntry &of) {
 // until it gets one, so that the loss of a single one, or of the fastest link, would stop it.
 void Connection::send_acks(Time now, bool all) {
     ChannelEntry &control = services_.channels[control_];
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &of = link_at(i);
         if (!of.exists() || !of.recovery ||
             !(all ? of.recovery->received.ack_pending() : of.recovery->received.ack_due(now)))
@@ -206,7 +205,7 @@ LinkEntry *Connection::fastest_link() {
     constexpr uint64_t kAcks = recovery::ReceivedPackets::kAcksPerRtt * link::kMinPacket * 20;
     LinkEntry *best = nullptr;
     int best_rank = -1;
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         const EndpointEntry &e = endpoint_of(l);
         if (!l.usable() || !e.up)
@@ -263,7 +262,7 @@ void Connection::send_data(Time now) {
         if (services_.channels.live(slot) && services_.channels[slot].attached)
             order_.ready(services_.channels[slot], haste_of(services_.channels[slot]));
     services_.held_back.clear();
-    for (size_t i = 0; i < link_count_; i++) {
+    for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         // Idle although it could send: for want of data, or because another link is better.
         if (l.usable() &&

@@ -2,6 +2,7 @@
 // What all connections of a node share: tables, pools, caches, the packet arena. One per worker.
 #pragma once
 
+#include "base/sharing.h"
 #include "base/slab.h"
 #include "channel/budget.h"
 #include "connection/answers.h"
@@ -21,6 +22,17 @@
 namespace plait::connection {
 
 class Connection;
+
+// What stays of the peer's handshake parameters.
+struct PeerFacts {
+    uint64_t initial_window = 0, max_message = 0; // bytes
+    uint32_t max_ack_delay_us = 0;
+    uint8_t class_count = 0;
+    std::array<uint8_t, wire::kMaxClasses> cid_sizes{};    // by class in the peer's table
+    std::array<uint32_t, wire::kMaxClasses> names{};       // hashes, by the same
+    std::array<int8_t, wire::kMaxClasses> class_of_mine{}; // by our class; -1: it has none such
+    bool operator==(const PeerFacts &) const = default;
+};
 
 struct LinkEntry : link::Link {
     using link::Link::Link;
@@ -111,6 +123,8 @@ struct Services {
     Config config;
     LocalNode local;
     crypto::Secret<32> reset_key;
+    base::Sharing<Config> configs; // of connections: most have the same
+    base::Sharing<PeerFacts> facts;
     crypto::KeyCache keys;
     recovery::Outcome outcome;
     std::vector<uint32_t> held_back; // while sending: channels whose own links are busy

@@ -10,9 +10,9 @@ namespace plait::connection {
 
 // What an idle connection, link and channel cost, so that it grows by intention only; beside them
 // lists of connection ids, entries of tables, a label.
-static_assert(sizeof(Connection) <= 1408);
-static_assert(sizeof(LinkEntry) + sizeof(link::Asleep) <= 800);
-static_assert(sizeof(ChannelEntry) <= 416);
+static_assert(sizeof(Connection) <= 832);
+static_assert(sizeof(LinkEntry) + sizeof(link::Asleep) <= 600);
+static_assert(sizeof(ChannelEntry) <= 360);
 
 // So long without a packet in either direction. All that was sent is settled by then, and late ACKs
 // have come.
@@ -24,7 +24,7 @@ bool Connection::may_sleep() const {
     if (state_ != State::kConnected || handshake_ || redial_ || rekeying() || blocked_on_window_ ||
         !pending_.empty() || !order_.empty())
         return false;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (!link_at(i).may_sleep())
             return false;
     return true;
@@ -39,13 +39,15 @@ void Connection::sleep_if_idle(Time now) {
     }
     look_idle_at_ = kNever;
     asleep_ = true;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (LinkEntry &l = link_at(i); l.recovery)
             l.sleep();
     pending_.release();
     log_.release();
     order_.release();
     cids_.trim();
+    if (bottlenecks_)
+        bottlenecks_->rest();
 }
 
 void Connection::wake(Time now) {
@@ -53,7 +55,7 @@ void Connection::wake(Time now) {
         return;
     asleep_ = false;
     look_idle_at_ = now + quiet_time();
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (LinkEntry &l = link_at(i); l.asleep)
             l.wake(recovery_config(l), now);
     touch();
@@ -63,7 +65,7 @@ void Connection::wake(Time now) {
 bool Connection::wants_to_send() const {
     if (!pending_.empty() || !order_.empty() || rekeying())
         return true;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (link_at(i).probes_owed > 0)
             return true;
     return false;

@@ -8,13 +8,13 @@ namespace plait::connection {
 
 // The idle timeout counts only while a link lives; without any, the dormancy timeout does.
 Time Connection::idle_deadline() const {
-    if (!confirmed_ || config_.idle_timeout.us == 0 || state_ == State::kDormant)
+    if (!confirmed_ || config_->idle_timeout.us == 0 || state_ == State::kDormant)
         return kNever;
-    return last_authentic_ + config_.idle_timeout;
+    return last_authentic_ + config_->idle_timeout;
 }
 
 Time Connection::keepalive_due() const {
-    return std::max({last_sent_, last_authentic_, kept_alive_}) + config_.keepalive;
+    return std::max({last_sent_, last_authentic_, kept_alive_}) + config_->keepalive;
 }
 
 Time Connection::deadline(Time now) {
@@ -27,12 +27,12 @@ Time Connection::deadline(Time now) {
         return t;
     if (state_ == State::kDormant)
         t = std::min(t, dormancy_end());
-    else if (config_.keepalive.us > 0)
+    else if (config_->keepalive.us > 0)
         t = std::min(t, keepalive_due());
     t = std::min({t, channel_deadline_, look_idle_at_});
     if (rekey_)
         t = std::min(t, rekey_->drop_at);
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         t = std::min(t, link_deadline(link_at(i), now));
     return t;
 }
@@ -51,19 +51,20 @@ void Connection::on_timer(Time now) {
     if (!has_keys_ || !confirmed_)
         return touch();
     if (state_ == State::kDormant && dormancy_end() <= now) {
-        ending_.status = PLAIT_E_TIMEOUT;
-        ending_.reason = "no link for too long";
+        Ending &how = end_as();
+        how.status = PLAIT_E_TIMEOUT;
+        how.reason = "no link for too long";
         return finish_close(now);
     }
-    if (config_.keepalive.us > 0 && keepalive_due() <= now) {
+    if (config_->keepalive.us > 0 && keepalive_due() <= now) {
         kept_alive_ = now; // even if nothing can be sent just now
-        for (size_t i = 0; i < link_count_; i++)
+        for (size_t i = 0; i < links_.size(); i++)
             if (LinkEntry &l = link_at(i); l.live())
                 l.probes_owed = std::max<uint8_t>(l.probes_owed, 1);
     }
     if (rekey_ && rekey_->drop_at <= now)
         drop_old_keys();
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         link_timers(link_at(i), now);
     if (channel_deadline_ <= now) {
         channel_deadline_ = kNever;

@@ -71,13 +71,16 @@ Likeness compare(const DelayTrack &a, const DelayTrack &b) {
 }
 
 void Bottlenecks::add(base::LinkNumber link, uint32_t received_us, Duration forward) {
-    for (Member &m : members_)
-        if (m.link == link)
-            return m.delays.add(received_us, forward);
-    if (members_.size() == kMaxLinks)
-        return;
-    members_.push_back({link, link, {}, {}});
-    members_.back().delays.add(received_us, forward);
+    auto at = std::find_if(members_.begin(), members_.end(),
+                           [&](const Member &m) { return m.link == link; });
+    if (at == members_.end()) {
+        if (members_.size() == kMaxLinks)
+            return;
+        at = members_.insert(at, {link, link, nullptr, {}});
+    }
+    if (!at->delays)
+        at->delays = std::make_unique<DelayTrack>();
+    at->delays->add(received_us, forward);
 }
 
 void Bottlenecks::remove(base::LinkNumber link) {
@@ -95,13 +98,21 @@ void Bottlenecks::remove(base::LinkNumber link) {
     regroup();
 }
 
+void Bottlenecks::rest() {
+    for (Member &m : members_)
+        m.delays.reset();
+    members_.shrink_to_fit();
+}
+
 bool Bottlenecks::look(base::Time now) {
     if (now < next_look_)
         return false;
     next_look_ = now + kLookEvery;
     for (size_t i = 0; i < members_.size(); i++)
         for (size_t k = 0; k < i; k++) {
-            const Likeness found = compare(members_[i].delays, members_[k].delays);
+            if (!members_[i].delays || !members_[k].delays)
+                continue;
+            const Likeness found = compare(*members_[i].delays, *members_[k].delays);
             int8_t &score = members_[i].score[k];
             if (found == Likeness::kAlike)
                 score = std::min<int8_t>(static_cast<int8_t>(score + 1), kMost);

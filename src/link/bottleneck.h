@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace plait::link {
@@ -65,6 +66,8 @@ class Bottlenecks {
 
     void add(base::LinkNumber link, uint32_t received_us, Duration forward);
     void remove(base::LinkNumber link);
+    // Nothing will be measured for a while: gives back what goes old. The groups stay.
+    void rest();
     // Looks again if it is time; true if a group has changed.
     bool look(base::Time now);
     // The lowest number of those that share its bottleneck: its own if it is alone.
@@ -74,7 +77,7 @@ class Bottlenecks {
     struct Member {
         base::LinkNumber link;
         base::LinkNumber group;
-        DelayTrack delays;
+        std::unique_ptr<DelayTrack> delays;    // none: nothing measured lately
         std::array<int8_t, kMaxLinks> score{}; // with those of lower index
     };
     bool regroup();

@@ -27,13 +27,50 @@ bool Link::may_sleep() const {
     if (state == State::kClosed || !recovery)
         return true;
     return state == State::kGood && validated && !validation.armed && !candidate &&
-           responses_owed == 0 && probes_owed == 0 && recovery->may_sleep() &&
+           responses.empty() && probes_owed == 0 && recovery->may_sleep() &&
            !recovery->received.ack_pending();
 }
 
+namespace {
+base::SlimVector<uint8_t> pack(const Addresses &a) {
+    base::SlimVector<uint8_t> out;
+    const auto add = [&](const plait_addr &addr) {
+        out.push_back(addr.len);
+        for (size_t i = 0; i < addr.len; i++)
+            out.push_back(addr.b[i]);
+    };
+    add(a.remote);
+    if (a.has_local)
+        add(a.local);
+    out.shrink_to_fit();
+    return out;
+}
+
+Addresses unpack(const base::SlimVector<uint8_t> &in) {
+    Addresses a;
+    const auto take = [](plait_addr &addr, const uint8_t *from) {
+        addr.len = *from;
+        std::copy(from + 1, from + 1 + addr.len, addr.b);
+    };
+    take(a.remote, in.data());
+    a.has_local = in.size() > a.remote.len + 1u;
+    if (a.has_local)
+        take(a.local, in.data() + 1 + a.remote.len);
+    return a;
+}
+} // namespace
+
+Addresses Link::addresses() const {
+    return way ? *way : unpack(asleep->addresses);
+}
+
 void Link::sleep() {
-    asleep = std::make_unique<Asleep>(Asleep{recovery->remember(), recovery->received.remember()});
+    asleep = std::make_unique<Asleep>(
+        Asleep{recovery->remember(), recovery->received.remember(), pack(*way)});
     recovery.reset();
+    way.reset();
+    responses.release();
+    changes.shrink_to_fit();
 }
 
 void Link::wake(const recovery::LinkRecoveryConfig &config, Time now) {
@@ -42,6 +79,7 @@ void Link::wake(const recovery::LinkRecoveryConfig &config, Time now) {
     recovery->received.restore(asleep->received, now);
     recovery->received.set_srtt(recovery->rtt().srtt());
     recovery->own_ack_at = now;
+    way = std::make_unique<Addresses>(unpack(asleep->addresses));
     asleep.reset();
 }
 

@@ -4,6 +4,7 @@
 // What travels over it is the connection's matter.
 #pragma once
 
+#include "base/slim_vector.h"
 #include "link/endpoint.h"
 #include "link/policy.h"
 #include "link/state.h"
@@ -63,10 +64,18 @@ struct Hot final : recovery::LinkRecovery {
     Time brought_at;                  // when an ACK, of any link, last came over this one
 };
 
-// What is left of that while the link sleeps.
+// Where its packets go.
+struct Addresses {
+    plait_addr remote{}, local{};
+    bool has_local = false;
+    const plait_addr *local_if_any() const { return has_local ? &local : nullptr; }
+};
+
+// What is left of a link's state while it sleeps.
 struct Asleep {
     recovery::LinkMemory sent;
     recovery::ReceivedMemory received;
+    base::SlimVector<uint8_t> addresses; // | length u8 | remote | [length u8 | local] |
 };
 
 struct Link {
@@ -82,26 +91,24 @@ struct Link {
     bool has_number = false;    // the application's link before its number is known
     bool begun_here = false;
     bool validated = false;
-    bool has_local = false;
     bool peer_says_down = false;    // it is suspect because the peer said so
     bool shares_bottleneck = false; // with another link of the connection
-    plait_addr remote{}, local{};
-    wire::Cid peer_cid;      // put into what is sent
-    uint64_t issued_seq = 0; // of the id by which the peer's packets come in
-    uint8_t peer_class = 0;  // the class in the peer's table
+    wire::Cid peer_cid;             // put into what is sent
+    uint64_t issued_seq = 0;        // of the id by which the peer's packets come in
+    uint8_t peer_class = 0;         // the class in the peer's table
     uint32_t cost = 0;
     uint64_t token = 0;
 
-    std::optional<recovery::ControllerKind> controller; // none: the connection's
-    std::unique_ptr<Hot> recovery;                      // of a link that is in use, or
-    std::unique_ptr<Asleep> asleep;                     // of one that sleeps
+    std::optional<recovery::ControllerKind> controller;             // none: the connection's
+    std::unique_ptr<Hot> recovery;                                  // of a link that is in use, or
+    std::unique_ptr<Asleep> asleep;                                 // of one that sleeps
+    std::unique_ptr<Addresses> way = std::make_unique<Addresses>(); // while it does not sleep
     Validation validation;
     Time wait_until = base::kNever; // for an id that the peer was asked for
     std::unique_ptr<Candidate> candidate;
     Time retest_at;         // no other address is tried before: the present one has just answered
     Duration settled_pto{}; // as measured before somebody began to send from elsewhere
-    std::array<wire::ChallengeBytes, kMaxResponsesOwed> responses{};
-    uint8_t responses_owed = 0;
+    base::SlimVector<wire::ChallengeBytes> responses; // owed, at most kMaxResponsesOwed
     uint8_t probes_owed = 0; // packets that may exceed the window: after a timeout
     uint64_t sent_unvalidated = 0;
     Time suspect_since;
@@ -115,8 +122,8 @@ struct Link {
     // "no answer for", "ms", 41: parts of a sentence, which live for ever.
     const char *reason = "", *reason_unit = nullptr;
     uint32_t reason_number = 0;
-    std::vector<Change> changes; // not read yet, oldest first
-    uint32_t changes_missed = 0; // since the last that was read
+    base::SlimVector<Change> changes; // not read yet, oldest first
+    uint32_t changes_missed = 0;      // since the last that was read
     uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0;
     uint64_t payload_sent = 0, payload_received = 0;
 
@@ -138,6 +145,7 @@ struct Link {
     // The number that the next packet to come should have.
     uint64_t expected() const;
     recovery::LinkStats stats() const;
+    Addresses addresses() const;
 
     void note(const Change &change);
 

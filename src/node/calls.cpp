@@ -310,8 +310,9 @@ Result<LinkInfo> Node::link_info(uint64_t link) const {
     i.token = l.token;
     i.number = l.number.v;
     i.state = l.state;
-    i.remote = l.remote;
-    i.local = l.local;
+    const link::Addresses at = l.addresses();
+    i.remote = at.remote;
+    i.local = at.local;
     i.status = l.status;
     i.bytes_sent = l.bytes_sent;
     i.bytes_received = l.bytes_received;

@@ -165,7 +165,7 @@ void for_each_link_on(Core &c, EndpointIndex index, const plait_addr *addr, F &&
             continue;
         LinkEntry &l = c.s.links[i];
         if (l.endpoint == index && l.state != link::State::kClosed &&
-            (!addr || link::same_address(l.remote, *addr)))
+            (!addr || link::same_address(l.addresses().remote, *addr)))
             f(c.connection_of(l), l);
     }
 }

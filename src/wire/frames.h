@@ -45,6 +45,7 @@ inline constexpr uint64_t kFirstExtensionFrame = 64;
 inline constexpr uint8_t kDataLen = 1, kDataFin = 2, kDataStart = 4;
 inline constexpr size_t kMaxAckRanges = 64;
 inline constexpr uint64_t kMaxChannelsASide = uint64_t{1} << 29; // in a connection's life
+inline constexpr uint64_t kMaxCidSeq = UINT32_MAX;               // more ids than any life needs
 inline constexpr size_t kMaxInlineLabel = 16;
 inline constexpr size_t kMaxLabel = 255;
 inline constexpr size_t kMaxReason = 24;
@@ -63,7 +64,7 @@ struct AckFrame {
     uint32_t rx_time_us = 0;
     bool has_ecn = false;
     uint64_t ect0 = 0, ect1 = 0, ce = 0;
-    size_t range_count = 0;                         // 1..64
+    size_t range_count = 0;                        // 1..64
     std::array<base::Range, kMaxAckRanges> ranges; // [start, end) of packet numbers, newest first
     uint64_t largest() const { return ranges[0].end - 1; }
 };
@@ -94,12 +95,12 @@ struct OpenFrame {
     Resend resend = Resend::kAlways;
     OnLoss on_loss = OnLoss::kSkip;
     bool unordered = false, messages = false, one_way = false;
-    bool label_follows = false;  // a LABEL record on channel 0 carries it
+    bool label_follows = false;    // a LABEL record on channel 0 carries it
     uint64_t resend_parameter = 0; // resends (at most) or microseconds (until deadline)
     uint64_t reorder_wait_us = 0;
     uint8_t priority_class = 0, weight_log2 = 0; // 0..15 each
-    uint64_t window = 0; // bytes that the opener takes from the peer
-    uint8_t cipher = 0;  // 0: the connection's
+    uint64_t window = 0;                         // bytes that the opener takes from the peer
+    uint8_t cipher = 0;                          // 0: the connection's
     uint8_t rekey_log2 = 0;
     Bytes label; // at most 16 bytes here
 };
@@ -193,7 +194,7 @@ struct CloseFrame {
     uint64_t code = 0;
     bool by_application = false;
     bool refused = false; // only with by_application
-    Bytes reason; // UTF-8, at most 24 bytes
+    Bytes reason;         // UTF-8, at most 24 bytes
 };
 
 // | 24 | symbol size v | first offset v | length v | key u16 | size v | bytes |: a repair symbol

@@ -5,12 +5,16 @@
 #include "base/flat_map.h"
 #include "base/range_set.h"
 #include "base/ring.h"
+#include "base/sharing.h"
 #include "base/slab.h"
+#include "base/slim_vector.h"
 #include "base/timer_heap.h"
 
 #include <map>
 #include <random>
 #include <set>
+#include <string>
+#include <vector>
 
 using namespace plait;
 using namespace plait::base;
@@ -149,6 +153,64 @@ void test_ring_wraps_and_grows_in_order(void **) {
     }
 }
 
+void test_slim_vector_random_operations_match_model(void **) {
+    base::SlimVector<std::string> v;
+    std::vector<std::string> model;
+    std::mt19937 rng(5);
+    assert_int_equal(sizeof v, sizeof(void *));
+    for (int i = 0; i < 20000; i++) {
+        const std::string text = std::to_string(rng());
+        const size_t at = model.empty() ? 0 : rng() % model.size();
+        switch (rng() % 10) {
+        case 0:
+        case 1:
+        case 2: v.push_back(text), model.push_back(text); break;
+        case 3: v.insert(v.begin() + at, text), model.insert(model.begin() + at, text); break;
+        case 4:
+            if (!model.empty())
+                v.push_back(v[at]), model.push_back(model[at]);
+            break;
+        case 5:
+            if (!model.empty())
+                v.erase(v.begin() + at), model.erase(model.begin() + at);
+            break;
+        case 6: {
+            const auto short_one = [](const std::string &s) { return s.size() < 9; };
+            v.erase_if(short_one), std::erase_if(model, short_one);
+            break;
+        }
+        case 7:
+            if (!model.empty())
+                v.pop_back(), model.pop_back();
+            break;
+        case 8: {
+            base::SlimVector<std::string> copy = v;
+            v.shrink_to_fit();
+            if (rng() % 2)
+                v = copy;
+            else
+                v = std::move(copy);
+            break;
+        }
+        default:
+            if (rng() % 100 == 0)
+                v.clear(), model.clear();
+        }
+        assert_int_equal(v.size(), model.size());
+        assert_true(std::equal(v.begin(), v.end(), model.begin(), model.end()));
+    }
+}
+
+void test_sharing_equal_values_are_kept_once(void **) {
+    base::Sharing<int> sharing;
+    const auto a = sharing.get(1);
+    assert_true(sharing.get(1) == a);
+    for (int i = 2; i < 20; i++)
+        assert_int_equal(*sharing.get(i), i);
+    assert_int_equal(*a, 1);
+    assert_false(sharing.get(1) == a); // forgotten meanwhile, and made anew
+}
+
 void test_reader_short_input_fails_and_stays_inside(void **) {
     const uint8_t bytes[] = {0xc0, 1, 2, 3}; // announces an 8-byte varint
     Reader r(bytes);
@@ -178,6 +240,8 @@ int main() {
         cmocka_unit_test(test_timer_heap_random_settings_come_out_in_order),
         cmocka_unit_test(test_slab_stale_generation_is_found_out),
         cmocka_unit_test(test_ring_wraps_and_grows_in_order),
+        cmocka_unit_test(test_slim_vector_random_operations_match_model),
+        cmocka_unit_test(test_sharing_equal_values_are_kept_once),
         cmocka_unit_test(test_reader_short_input_fails_and_stays_inside),
         cmocka_unit_test(test_writer_full_buffer_fails_and_writes_nothing),
     };
