@@ -256,7 +256,9 @@ double ping_gap(uint64_t seed, const std::vector<LinkPlan> &links, double queue,
     return longest_gap(flow);
 }
 
-// The longest time in which the reader of bulk gets nothing, in ms.
+// The longest time in which the reader of bulk gets nothing, in ms, in the second after the cut.
+// Later ones are not the cut's: whenever the survivor's queue has dropped a packet, an ordered
+// stream waits for a whole round trip with that queue, 180 ms on 10/60 with 2 BDP.
 double bulk_stall(uint64_t seed, const std::vector<LinkPlan> &links, double queue, Cut how) {
     Bench b(seed, ways_of(links, queue));
     Flow &bulk = b.open(endless());
@@ -264,7 +266,8 @@ double bulk_stall(uint64_t seed, const std::vector<LinkPlan> &links, double queu
     cut(b, 0, how);
     uint64_t seen = bulk.accepter().received;
     int64_t since = 0, longest = 0;
-    for (int64_t ms = 0; ms < 4000; ms++) {
+    constexpr int64_t kLooked = 1000;
+    for (int64_t ms = 0; ms < kLooked; ms++) {
         b.world.run_for(millis(1));
         if (bulk.accepter().received == seen)
             continue;
@@ -272,7 +275,7 @@ double bulk_stall(uint64_t seed, const std::vector<LinkPlan> &links, double queu
         since = ms;
         seen = bulk.accepter().received;
     }
-    return static_cast<double>(std::max(longest, 4000 - since));
+    return static_cast<double>(std::max(longest, kLooked - since));
 }
 
 // A link that goes and comes every 300 ms, beside a good one: the rate to the good one alone.
