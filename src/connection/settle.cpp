@@ -54,10 +54,10 @@ void Connection::fit_acks(LinkEntry &link, LinkEntry &via, Time now) {
         return;
     const uint64_t known = endpoint_of(via).info.rate;
     const uint64_t rate = known > 0 ? known : via.recovery->return_rate();
-    if (rate > 0 && link_count_ > 1 && now - hot.acks_since < hot.rtt().srtt() * 2)
+    if (rate > 0 && links_.size() > 1 && now - hot.acks_since < hot.rtt().srtt() * 2)
         return;
     size_t sharing = 0;
-    for (size_t i = 0; i < link_count_; i++)
+    for (size_t i = 0; i < links_.size(); i++)
         if (const LinkEntry &l = link_at(i); l.recovery && l.live())
             sharing += l.recovery->acks_from == via.number;
     if (hot.fit_acks(rate, std::max<size_t>(sharing, 1)))
