@@ -10,6 +10,7 @@
 #include "node/node.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -234,7 +235,8 @@ void measure(uint32_t clients, uint32_t servers) {
     alone.connect(0, 0);
     Crowd crowd(clients, servers);
     const size_t before = in_use();
-    double first = 0, last = 0, longest = 0;
+    std::array<double, 10> tenths{};
+    double longest = 0;
     uint64_t done = 0;
     const uint64_t tenth = std::max<uint64_t>(crowd.total() / 10, 1);
     for (uint32_t c = 0; c < clients; c++) {
@@ -243,10 +245,7 @@ void measure(uint32_t clients, uint32_t servers) {
             crowd.connect(c, s);
             const double took = cpu_time() - start;
             longest = std::max(longest, took);
-            if (done < tenth)
-                first += took;
-            if (done >= crowd.total() - tenth)
-                last += took;
+            tenths[std::min<size_t>(done / tenth, tenths.size() - 1)] += took;
         }
         if (c % 16 == 0)
             crowd.pass(millis(500)); // who has been silent for long enough goes to sleep meanwhile
@@ -257,14 +256,16 @@ void measure(uint32_t clients, uint32_t servers) {
     const double bytes =
         static_cast<double>(in_use() - before) / static_cast<double>(2 * crowd.total());
     const bool timers = crowd.any_timer();
-    const double n = static_cast<double>(tenth);
+    std::printf("{\"bench\": \"crowd\", \"connect_us_by_tenths\": [");
+    for (size_t i = 0; i < tenths.size(); i++)
+        std::printf("%s%.0f", i > 0 ? ", " : "", 1e6 * tenths[i] / static_cast<double>(tenth));
+    std::printf("]}\n");
     std::printf("{\"bench\": \"crowd\", \"connections\": %llu, \"clients\": %u, \"servers\": %u, "
-                "\"bytes_an_end\": %.0f, \"connect_us_first\": %.0f, \"connect_us_last\": %.0f, "
-                "\"connect_us_longest\": %.0f, \"going_to_sleep_us\": %.2f, \"timers_idle\": %s, "
+                "\"bytes_an_end\": %.0f, \"connect_us_longest\": %.0f, "
+                "\"going_to_sleep_us\": %.2f, \"timers_idle\": %s, "
                 "\"echo_us_alone\": %.2f, \"echo_us_of_one\": %.2f, \"echo_us_of_100\": %.2f}\n",
                 static_cast<unsigned long long>(crowd.total()), clients, servers, bytes,
-                1e6 * first / n, 1e6 * last / n, 1e6 * longest,
-                1e6 * passing / static_cast<double>(std::max<uint64_t>(turns, 1)),
+                1e6 * longest, 1e6 * passing / static_cast<double>(std::max<uint64_t>(turns, 1)),
                 timers ? "true" : "false", 1e6 * alone.echo(1), 1e6 * crowd.echo(1),
                 1e6 * crowd.echo(std::min<size_t>(servers, 100)));
 }

@@ -29,8 +29,9 @@ typedef struct perf_options {
     uint32_t size;   /* bytes of a message */
     uint32_t cipher; /* PLAIT_CIPHER_* */
     uint32_t busy_poll_us;
-    uint32_t workers; /* of the server; 0: one, run by plait_node_wait */
-    double settle;    /* seconds until an idle connection has given back what it can */
+    uint32_t workers;     /* of the server; 0: one, run by plait_node_wait */
+    uint32_t keepalive_s; /* of the nodes of a crowd; 0: none */
+    double settle;        /* seconds until an idle connection has given back what it can */
 } perf_options;
 
 /* What the server tells of itself. Both sides are the same program, so it travels as it is. */
@@ -50,8 +51,8 @@ typedef struct perf_peer {
 
 /* perf_common.c */
 void check(plait_status status, const char *what); /* ends the program */
-plait_node *new_node(uint32_t busy_poll_us, uint32_t workers);
-plait_node *new_node_on(const char *uri, uint32_t busy_poll_us);
+plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive_s);
+plait_node *new_node_on(const char *uri, uint32_t busy_poll_us, uint32_t keepalive_s);
 void open_peer(const perf_options *options, perf_peer *peer);
 void close_peer(perf_peer *peer);
 server_stats ask_stats(perf_peer *peer);
@@ -69,5 +70,6 @@ int perf_bulk(const perf_options *options);
 int perf_echo(const perf_options *options);
 int perf_connections(const perf_options *options);
 int perf_channels(const perf_options *options);
+int perf_crowd(const perf_options *options);
 
 #endif

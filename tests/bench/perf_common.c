@@ -17,14 +17,17 @@ void check(plait_status status, const char *what) {
     exit(1);
 }
 
-plait_node *new_node(uint32_t busy_poll_us, uint32_t workers) {
+plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive_s) {
     plait_node_config config = PLAIT_NODE_CONFIG_INIT;
     plait_identity *identity;
     plait_node *node;
     config.busy_poll_us = busy_poll_us;
     config.workers = workers;
+    config.idle_timeout_us = UINT64_MAX;
+    if (keepalive_s > 0)
+        config.keepalive_us = keepalive_s * UINT64_C(1000000);
     config.max_connections = 1u << 18;
-    config.max_channels = 16384;
+    config.max_channels = 1u << 18;
     config.memory_budget = (uint64_t)16 << 30;
     check(plait_identity_new(&identity), "identity");
     check(plait_node_new(identity, &config, &node), "node");
@@ -32,8 +35,8 @@ plait_node *new_node(uint32_t busy_poll_us, uint32_t workers) {
     return node;
 }
 
-plait_node *new_node_on(const char *uri, uint32_t busy_poll_us) {
-    plait_node *node = new_node(busy_poll_us, 0);
+plait_node *new_node_on(const char *uri, uint32_t busy_poll_us, uint32_t keepalive_s) {
+    plait_node *node = new_node(busy_poll_us, 0, keepalive_s);
     plait_endpoint endpoint;
     check(plait_endpoint_open(node, uri, NULL, &endpoint), uri);
     return node;
@@ -41,7 +44,7 @@ plait_node *new_node_on(const char *uri, uint32_t busy_poll_us) {
 
 void open_peer(const perf_options *options, perf_peer *peer) {
     plait_channel_config config = PLAIT_CHANNEL_MESSAGES;
-    peer->node = new_node_on("udp://127.0.0.1:0", options->busy_poll_us);
+    peer->node = new_node_on("udp://127.0.0.1:0", options->busy_poll_us, 0);
     check(plait_connect_wait(peer->node, options->id, options->address, NULL, kWaitMs,
                              &peer->connection),
           "connect");

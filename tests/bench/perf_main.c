@@ -11,6 +11,8 @@ static const char kUsage[] =
     "  echo         messages of --size bytes to and fro, for --seconds\n"
     "  connections  --count connections: handshakes, memory of idle ones after --settle seconds\n"
     "  channels     --count channels in one connection: memory of idle ones\n"
+    "  crowd        --count connections from many processes: accepting and an echo as they grow,\n"
+    "               memory and processor time when all are idle; --keepalive SECONDS\n"
     "all but server: --id ID --address URI  all: --busy-poll US  bulk, echo: --cipher aes|chacha\n";
 
 static const struct {
@@ -23,6 +25,7 @@ static const struct {
     {"echo", perf_echo, 1},
     {"connections", perf_connections, 1000},
     {"channels", perf_channels, 1000},
+    {"crowd", perf_crowd, 100000},
 };
 
 static uint32_t cipher_of(const char *name) {
@@ -46,6 +49,8 @@ static int read_option(perf_options *o, const char *name, const char *value) {
         o->settle = atof(value);
     else if (strcmp(name, "--count") == 0)
         o->count = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--keepalive") == 0)
+        o->keepalive_s = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--size") == 0)
         o->size = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--busy-poll") == 0)

@@ -5,12 +5,19 @@
  */
 #include "perf.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { kAtOnce = 32 }; /* handshakes under way */
+enum {
+    kAtOnce = 32,          /* handshakes under way */
+    kNodesAProcess = 4000, /* which have descriptors and ports enough for so many */
+    kEchoes = 2000,
+};
 
 typedef struct crowd {
     const perf_options *options;
@@ -28,7 +35,8 @@ static void raise_file_limit(void) {
     }
 }
 
-static void make_crowd(crowd *c) {
+/* `address`: where each of its nodes opens an endpoint. */
+static void make_crowd(crowd *c, const char *address) {
     raise_file_limit();
     c->nodes = calloc(c->options->count, sizeof *c->nodes);
     c->connections = calloc(c->options->count, sizeof *c->connections);
@@ -36,7 +44,7 @@ static void make_crowd(crowd *c) {
     if (c->nodes == NULL || c->connections == NULL || c->epoll < 0)
         exit(1);
     for (uint32_t i = 0; i < c->options->count; i++) {
-        c->nodes[i] = new_node_on("udp://127.0.0.1:0", 0);
+        c->nodes[i] = new_node_on(address, 0, c->options->keepalive_s);
         struct epoll_event e = {.events = EPOLLIN, .data.u32 = i};
         int fd = plait_node_fd(c->nodes[i]);
         if (fd < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &e) != 0) {
@@ -142,7 +150,7 @@ int perf_connections(const perf_options *options) {
     crowd c = {.options = options};
     perf_peer watcher;
     open_peer(options, &watcher);
-    make_crowd(&c);
+    make_crowd(&c, "udp://127.0.0.1:0");
     server_stats empty = ask_stats(&watcher);
     measure_handshakes(&c, &watcher, "new");
     turn_for(&c, options->settle);
@@ -157,6 +165,104 @@ int perf_connections(const perf_options *options) {
     measure_handshakes(&c, &watcher, "known");
     free_crowd(&c);
     close_peer(&watcher);
+    return 0;
+}
+
+/* One process of a crowd: connects, opens a channel on each connection, says so, and lives on. */
+static void live_in_crowd(const perf_options *options, uint32_t process, int done) {
+    char address[kAddressMax];
+    perf_options own = *options;
+    crowd c = {.options = &own};
+    uint32_t left = options->count - process * kNodesAProcess;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    own.count = left < kNodesAProcess ? left : kNodesAProcess;
+    snprintf(address, sizeof address, "udp://127.0.1.%u:0", process + 1);
+    make_crowd(&c, address);
+    if (write(done, "r", 1) != 1)
+        exit(1);
+    connect_all(&c);
+    open_channels(&c);
+    if (write(done, "c", 1) != 1)
+        exit(1);
+    for (;;)
+        turn(&c, -1, 0);
+}
+
+/* Waits for a process of the crowd, while the watcher's own connection goes on. */
+static void await(perf_peer *watcher, int from) {
+    plait_event events[kEventsAtOnce];
+    struct pollfd wanted = {.fd = from, .events = POLLIN};
+    char what;
+    size_t got;
+    while (poll(&wanted, 1, 100) == 0)
+        check(plait_node_wait(watcher->node, events, kEventsAtOnce, &got, 0), "wait");
+    if (read(from, &what, 1) != 1)
+        exit(1);
+}
+
+/* The server's processor time for a question and its answer. */
+static double echo_cpu(perf_peer *watcher) {
+    const uint64_t before = ask_stats(watcher).cpu_us;
+    for (int i = 1; i < kEchoes; i++)
+        ask_stats(watcher);
+    return (double)(ask_stats(watcher).cpu_us - before) / kEchoes;
+}
+
+static void idle(perf_peer *watcher, double seconds) {
+    plait_event events[kEventsAtOnce];
+    uint64_t until = now_us() + (uint64_t)(seconds * 1e6);
+    size_t got;
+    while (now_us() < until)
+        check(plait_node_wait(watcher->node, events, kEventsAtOnce, &got, 100), "wait");
+}
+
+/* Forks one more process and waits until it has connected. The connections that there are now. */
+static uint64_t add_process(const perf_options *options, perf_peer *watcher, uint32_t process,
+                            const int done[2]) {
+    if (fork() == 0)
+        live_in_crowd(options, process, done[1]);
+    await(watcher, done[0]);
+    const server_stats before = ask_stats(watcher);
+    await(watcher, done[0]);
+    const server_stats after = ask_stats(watcher);
+    const double n = (double)(after.connections - before.connections);
+    printf("{\"bench\": \"crowd\", \"connections\": %llu, \"server_us_a_connection\": %.1f}\n",
+           (unsigned long long)after.connections,
+           (double)(after.cpu_us - before.cpu_us) / (n > 0 ? n : 1));
+    fflush(stdout);
+    return after.connections;
+}
+
+int perf_crowd(const perf_options *options) {
+    const uint32_t processes = (options->count + kNodesAProcess - 1) / kNodesAProcess;
+    perf_peer watcher;
+    uint64_t connections = 1, next_look = 0;
+    int done[2];
+    if (processes > 254 || pipe(done) != 0)
+        return 1;
+    open_peer(options, &watcher);
+    const server_stats empty = ask_stats(&watcher);
+    for (uint32_t i = 0; i <= processes; i++) {
+        if (connections >= next_look || i == processes) {
+            idle(&watcher, i > 0 ? options->settle : 0); /* what the others send is not its price */
+            printf("{\"bench\": \"crowd\", \"connections\": %llu, \"server_us_an_echo\": %.2f}\n",
+                   (unsigned long long)connections, echo_cpu(&watcher));
+            fflush(stdout);
+            next_look = 3 * connections;
+        }
+        if (i < processes)
+            connections = add_process(options, &watcher, i, done);
+    }
+    const server_stats then = ask_stats(&watcher);
+    print_memory("connection of a crowd, with a channel", &empty, &then, options->count);
+    idle(&watcher, options->seconds);
+    const server_stats now = ask_stats(&watcher);
+    printf("{\"bench\": \"idle\", \"connections\": %llu, \"keepalive_s\": %u, \"seconds\": %.1f, "
+           "\"server_cpu_percent\": %.2f, \"packets\": %llu}\n",
+           (unsigned long long)now.connections, options->keepalive_s, options->seconds,
+           1e-4 * (double)(now.cpu_us - then.cpu_us) / options->seconds,
+           (unsigned long long)(now.packets_received - then.packets_received));
+    close_peer(&watcher); /* and the crowd ends with this process */
     return 0;
 }
 
