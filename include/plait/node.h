@@ -49,10 +49,10 @@
  *    - Callbacks of one connection never run at the same time as each other; those of different
  *      connections may. So may calls of log and trace functions.
  *    - UDP endpoints are one socket a worker, on the same port; the kernel gives each datagram to
- *      the worker whose connection it is for. udp:// with a star gives PLAIT_E_UNSUPPORTED.
- *    - Endpoints of other transports, and those of the application, are the first worker's, and
- *      so are connections that begin there; a connection of another worker cannot have a link over
- *      them (plait_connection_add_link gives PLAIT_E_UNSUPPORTED).
+ *      the worker whose connection it is for.
+ *    - Endpoints of other transports, those of the application and udp:// with a star are opened by
+ *      the first worker; what the others send and receive over them it hands on, a copy and a queue
+ *      more for each datagram.
  *    - Connections by plait_connect go to one worker after the other, but all with the same peer to
  *      the same. Those of others are spread by chance.
  *    - max_connections and memory_budget are divided evenly. Bans hold for all workers, rates at

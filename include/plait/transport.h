@@ -111,8 +111,9 @@ typedef struct plait_datagram {
  *  entry promises in any case. */
 enum {
     PLAIT_CAP_PER_WORKER = 1, /**< open() may be called once for each worker with the same URI; the
-                                   system spreads what arrives (SO_REUSEPORT). Without it one worker
-                                   owns the endpoint */
+                                   system spreads what arrives (SO_REUSEPORT). Without it, or after
+                                   PLAIT_E_UNSUPPORTED for several, one worker owns the endpoint and
+                                   serves the others */
     PLAIT_CAP_GSO = 2,        /**< send() takes runs (segment > 0). It has to take them even when
                                    the system does not help just now: it then sends one by one */
     PLAIT_CAP_GRO = 4,        /**< recv() may give runs */

@@ -77,32 +77,19 @@ Result<runtime::Target> read_target(Call &call, const char *address, plait_endpo
     return target;
 }
 
-// Which worker dials: the one that has to do with this peer already, else one after the other; the
-// first where no other has the endpoint.
-Result<runtime::Worker *> dialer(const plait_node &node, const crypto::NodeId *peer,
-                                 const char *address, plait_endpoint endpoint) {
-    if (!node.crew)
-        return &node.first();
+// The same, as the first worker finds it: it has all endpoints.
+Status find_target(const plait_node &node, const char *address, plait_endpoint endpoint,
+                   runtime::Target &out) {
     Call call(node.first(), CallKind::kReads);
-    const auto target = read_target(call, address, endpoint);
-    if (!target)
-        return Error{target.status()};
-    if (!call.endpoints().is_shared(target->endpoint))
-        return &node.first();
-    const auto owner = peer ? node.crew->owner(node::peer_key(*peer)) : std::nullopt;
-    return node.workers[owner ? *owner : node.crew->next_worker()].get();
+    return store(read_target(call, address, endpoint), &out);
 }
 
-// What is wrong if a connection's worker does not have an endpoint that is there.
-Status refuse_foreign(const plait_node &node, const char *address, plait_endpoint endpoint,
-                      Status found) {
-    Call call(node.first(), CallKind::kReads);
-    if (const auto target = read_target(call, address, endpoint); !target)
-        return target.status();
-    return found != PLAIT_E_NO_LINK && found != PLAIT_E_HANDLE
-               ? found
-               : fail(PLAIT_E_UNSUPPORTED, "of several workers the first alone has this endpoint, "
-                                           "and the connection is another's");
+// Which worker dials: the one that has to do with this peer already, else one after the other.
+runtime::Worker &dialer(const plait_node &node, const crypto::NodeId *peer) {
+    if (!node.crew)
+        return node.first();
+    const auto owner = peer ? node.crew->owner(node::peer_key(*peer)) : std::nullopt;
+    return *node.workers[owner ? *owner : node.crew->next_to_dial()];
 }
 
 } // namespace
@@ -126,16 +113,17 @@ Status connect(plait_node &node, const char *function, const char *id, const cha
         if (const Status status = read_id(node, id, peer); status != PLAIT_OK)
             return status;
     const crypto::NodeId *const known = id != nullptr ? &peer : nullptr;
+    runtime::Target target;
+    if (const Status status = find_target(node, address, wanted.endpoint, target);
+        status != PLAIT_OK)
+        return status;
     for (;;) { // as often as another worker was quicker
-        const auto worker = dialer(node, known, address, wanted.endpoint);
-        if (!worker)
-            return worker.status();
-        Call call(**worker);
-        const auto target = read_target(call, address, wanted.endpoint);
-        if (!target)
-            return target.status();
+        Call call(dialer(node, known));
+        const auto endpoint = call.endpoints().handle_here(target.endpoint, call.now());
+        if (!endpoint)
+            return endpoint.status();
         const auto connection =
-            call.node().connect(known, target->endpoint, target->addr, connect_config, call.now());
+            call.node().connect(known, *endpoint, target.addr, connect_config, call.now());
         if (connection) {
             call.worker().note_connection(*connection);
             *out = *connection;
@@ -162,23 +150,24 @@ plait_status plait_connect(plait_node *node, const char *id, const char *address
 plait_status plait_connection_add_link(plait_node *node, plait_connection connection,
                                        plait_endpoint endpoint, const char *address,
                                        plait_link *out) {
-    bool foreign = false;
-    const plait_status status = with_owner(__func__, node, connection, [&](Call &call) {
-        if (const auto info = call.node().connection_info(connection); !info)
-            return info.status();
-        const auto target = read_target(call, address, endpoint);
-        foreign = !target && &call.worker() != &node->first();
-        if (!target)
-            return target.status();
-        const auto link =
-            call.node().add_link(connection, target->endpoint, target->addr, {}, call.now());
+    const char *const function = __func__;
+    plait_status status = with_owner(function, node, connection, [&](Call &call) {
+        return call.node().connection_info(connection).status();
+    });
+    runtime::Target target;
+    if (status == PLAIT_OK)
+        status = guard(function, [&] { return find_target(*node, address, endpoint, target); });
+    if (status != PLAIT_OK)
+        return status;
+    return with_owner(function, node, connection, [&](Call &call) {
+        const auto here = call.endpoints().handle_here(target.endpoint, call.now());
+        if (!here)
+            return here.status();
+        const auto link = call.node().add_link(connection, *here, target.addr, {}, call.now());
         if (link && out != nullptr)
             *out = *link;
         return link.status();
     });
-    if (!foreign)
-        return status;
-    return guard(__func__, [&] { return refuse_foreign(*node, address, endpoint, status); });
 }
 
 plait_status plait_connection_accept(plait_node *node, plait_connection connection) {

@@ -28,10 +28,8 @@ Status open_others(const plait_node &node, plait_endpoint endpoint, runtime::Ope
     std::string uri;
     {
         Call call(node.first());
-        if (!call.endpoints().is_shared(endpoint))
-            return PLAIT_OK;
         const auto text = call.endpoints().uri_for_others(endpoint);
-        if (!text)
+        if (!text || text->empty())
             return text.status();
         uri = *text;
     }
@@ -139,7 +137,7 @@ plait_status plait_endpoint_get_info(plait_node *node, plait_endpoint endpoint,
         return fill_struct(function, out, [&](plait_endpoint_info &info) -> Status {
             for (const auto &worker : node->workers) {
                 Call call(*worker);
-                if (worker != node->workers.front() && !call.endpoints().is_shared(endpoint))
+                if (worker != node->workers.front() && !call.endpoints().has(endpoint))
                     continue;
                 if (const Status status = add_info(call, endpoint, info); status != PLAIT_OK)
                     return status;

@@ -130,11 +130,18 @@ plait_status plait_link_set_congestion(plait_node *node, plait_link link, uint32
 plait_status plait_link_address(plait_node *node, plait_link link, char *buf, size_t cap,
                                 size_t *len) {
     const char *const function = __func__;
-    return with_owner(function, node, link, [&](Call &call) -> plait_status {
+    runtime::Target target;
+    const plait_status status = with_owner(function, node, link, [&](Call &call) -> plait_status {
         const auto info = call.node().link_info(link);
-        if (!info)
-            return info.status();
-        return put_text(function, call.endpoints().address_text(info->endpoint, info->remote), buf,
+        if (info)
+            target = {call.endpoints().public_handle(info->endpoint), info->remote};
+        return info.status();
+    });
+    if (status != PLAIT_OK)
+        return status;
+    // The transport is asked where every endpoint is open.
+    return with_owner(function, node, PLAIT_NONE, [&](Call &call) -> plait_status {
+        return put_text(function, call.endpoints().address_text(target.endpoint, target.addr), buf,
                         cap, len);
     });
 }

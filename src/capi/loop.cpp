@@ -37,7 +37,7 @@ Status wait_for_any(plait_node &node, std::span<plait_event> events, size_t &got
     got = 0;
     for (;;) {
         const uint64_t seen = node.crew->news();
-        const size_t n = node.workers.size(), from = node.crew->next_worker();
+        const size_t n = node.workers.size(), from = node.crew->next_to_ask();
         for (size_t i = 0; i < n && got == 0; i++) {
             runtime::Worker &worker = *node.workers[(from + i) % n];
             if (!worker.is_started())

@@ -234,17 +234,18 @@ plait_status plait_node_ban(plait_node *node, const plait_id *id, uint64_t durat
 
 plait_status plait_node_ban_address(plait_node *node, const char *address, uint64_t duration_us) {
     const char *const function = __func__;
-    plait_endpoint endpoint = PLAIT_NONE; // as the first worker finds it
+    runtime::Target target; // as the first worker finds it
     return with_all(function, node, [&](Call &call) -> plait_status {
         if (address == nullptr)
             return null_argument(function, "address");
-        if (&call.worker() != &node->first() && !call.endpoints().is_shared(endpoint))
-            return PLAIT_OK; // of a transport that only the first has
-        const auto target = call.endpoints().resolve(address, PLAIT_NONE);
-        if (!target)
-            return target.status();
-        endpoint = target->endpoint;
-        return call.node().ban_address(*call.node().endpoint_index(target->endpoint), target->addr,
+        if (&call.worker() == &node->first())
+            if (const Status status = store(call.endpoints().resolve(address, PLAIT_NONE), &target);
+                status != PLAIT_OK)
+                return status;
+        const auto endpoint = call.endpoints().handle_here(target.endpoint, call.now());
+        if (!endpoint)
+            return endpoint.status();
+        return call.node().ban_address(*call.node().endpoint_index(*endpoint), target.addr,
                                        ban_until(duration_us, call.now()), call.now());
     });
 }

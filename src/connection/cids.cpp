@@ -47,15 +47,15 @@ bool CidTable::is_of_earlier_run(const wire::Cid &cid) const {
            crypto::equal_constant_time(tag_of(random, boot).check, id.last(kCheck));
 }
 
-Result<uint8_t> CidTable::add_class(std::string_view name, uint8_t cid_size, bool shared) {
+Result<uint8_t> CidTable::add_class(std::string_view name, uint8_t cid_size) {
     for (size_t i = 0; i < classes_.size(); i++)
         if (classes_[i].name.name() == name)
             return static_cast<uint8_t>(i);
     if (classes_.size() == wire::kMaxClasses || name.empty() || name.size() > wire::kMaxClassName ||
         cid_size == 0 || cid_size > wire::kMaxCidSize)
         return Error{PLAIT_E_LIMIT};
-    classes_.push_back({wire::CidClass::make(name, cid_size),
-                        base::FlatMap<CidOwner>(random_seed(entropy_)), shared && workers_ > 1});
+    classes_.push_back(
+        {wire::CidClass::make(name, cid_size), base::FlatMap<CidOwner>(random_seed(entropy_))});
     return static_cast<uint8_t>(classes_.size() - 1);
 }
 
@@ -69,14 +69,12 @@ Result<wire::Cid> CidTable::issue(uint8_t cid_class, CidOwner owner) {
     Class &c = classes_[cid_class];
     const uint8_t size = c.name.cid_size;
     // Of one-byte ids at most 3/4 are given out, so that a random one is soon found.
-    const size_t share = c.shared ? workers_ : 1;
-    if (size < 4 && c.owners.size() >= (size_t{3} << (8 * size)) / 4 / share)
+    if (size < 4 && c.owners.size() >= (size_t{3} << (8 * size)) / 4 / workers_)
         return Error{PLAIT_E_LIMIT};
     std::array<uint8_t, wire::kMaxCidSize> b{};
     for (;;) {
         entropy_.fill(MutBytes(b).first(size));
-        if (c.shared)
-            b[0] = with_worker(b[0]);
+        b[0] = with_worker(b[0]);
         if (size == crypto::kResetCidLen) {
             const BootTag t = tag_of(Bytes(b).first(kRandom), boot_);
             std::copy(t.masked.begin(), t.masked.end(), b.begin() + kRandom);

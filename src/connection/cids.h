@@ -35,14 +35,13 @@ class CidTable {
   public:
     // `key`: the same for every start of this node.
     CidTable(Entropy &entropy, const crypto::Secret<32> &key);
-    // Before anything is issued: whose ids of shared classes these are (wire/steer.h).
+    // Before anything is issued: whose ids these are (wire/steer.h).
     void set_worker(uint32_t worker, uint32_t workers) {
         worker_ = worker;
         workers_ = workers;
     }
     // The index of a class, entered with its id length if new; PLAIT_E_LIMIT beyond kMaxClasses.
-    // `shared`: each worker has endpoints of it, and what arrives finds its worker by the id.
-    Result<uint8_t> add_class(std::string_view name, uint8_t cid_size, bool shared = false);
+    Result<uint8_t> add_class(std::string_view name, uint8_t cid_size);
     size_t class_count() const { return classes_.size(); }
     const wire::CidClass &cid_class(uint8_t index) const { return classes_[index].name; }
 
@@ -67,7 +66,6 @@ class CidTable {
     struct Class {
         wire::CidClass name;
         base::FlatMap<CidOwner> owners;
-        bool shared = false;
     };
     struct BootTag;
     BootTag tag_of(Bytes random, Bytes boot) const;

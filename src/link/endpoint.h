@@ -27,7 +27,6 @@ struct EndpointInfo {
     uint32_t cost = 0; // 0 free, 1 metered, 2 dear
     uint64_t rate = 0; // bytes a second, 0 unknown
     uint16_t header_room = 0, tail_room = 0;
-    bool shared = false; // the other workers of the node have it too
 };
 
 struct EndpointCounters {

@@ -66,7 +66,7 @@ Result<uint64_t> Node::connect(const crypto::NodeId *peer, uint64_t endpoint,
         return Error{PLAIT_E_INVALID};
     if (peer && c.is_banned(*peer, now))
         return Error{PLAIT_E_REFUSED};
-    if (peer && !c.claim(*peer, {Handle::from(endpoint).slot}))
+    if (peer && !c.claim(*peer))
         return Error{PLAIT_E_AGAIN};
     const auto made = c.dial(peer, endpoint, addr, config, now);
     if (!made.ok() && peer)

@@ -108,9 +108,9 @@ class Core final : public connection::NodeHooks,
     }
     void take_over(Connection &confirmed, Connection &dialing);
     void replace_others(const crypto::NodeId &peer, const Connection *but, Time now);
-    bool claim(const crypto::NodeId &peer, EndpointIndex index);
+    bool claim(const crypto::NodeId &peer);
     void drop_claim(const crypto::NodeId &peer);
-    void offer_reset(EndpointIndex index, Bytes bytes, Time now);
+    void offer_reset(Bytes bytes, Time now);
 
     // drain.cpp
     void drain(Time now, Output &out);

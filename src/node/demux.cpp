@@ -82,7 +82,7 @@ void Core::on_short(EndpointIndex index, MutBytes bytes, const Arrival &from, Ti
         if (end_by_reset(bytes, now))
             return;
         say_unknown(e.cid_class, bytes, from, now);
-        offer_reset(index, bytes, now);
+        offer_reset(bytes, now);
         return;
     }
     const connection::CidOwner copy = *owner; // the table may change meanwhile
@@ -104,9 +104,9 @@ bool Core::end_by_reset(Bytes bytes, Time now) {
 }
 
 // A reset names no id of ours, so it may have come to any worker. Rarely more than one arrives.
-void Core::offer_reset(EndpointIndex index, Bytes bytes, Time now) {
-    if (config.neighbours && s.endpoints[index.v].info.shared && bytes.size() >= kMinReset &&
-        bytes.size() <= kMaxReset && gate.may_offer(now))
+void Core::offer_reset(Bytes bytes, Time now) {
+    if (config.neighbours && bytes.size() >= kMinReset && bytes.size() <= kMaxReset &&
+        gate.may_offer(now))
         config.neighbours->hand_reset(bytes);
 }
 
@@ -258,11 +258,10 @@ void Node::replaced_elsewhere(const crypto::NodeId &peer, Time now) {
         c.replace_others(peer, nullptr, now);
 }
 
-// Whether it is this worker that sees to what goes to and comes from this peer on this endpoint.
-// It is from now on, if nobody did.
-bool Core::claim(const crypto::NodeId &peer, EndpointIndex index) {
-    return !config.neighbours || !s.endpoints[index.v].info.shared ||
-           config.neighbours->claim(peer_key(peer));
+// Whether it is this worker that sees to what goes to and comes from this peer. It is from now on,
+// if nobody did.
+bool Core::claim(const crypto::NodeId &peer) {
+    return !config.neighbours || config.neighbours->claim(peer_key(peer));
 }
 
 // Unless there is a connection now.

@@ -3,8 +3,7 @@
 // of the others. Connections with one peer belong together (one pending handshake, who of two that
 // dial at once is the initiator, the new one replaces the old), so the worker that has a
 // connection with a peer gets the peer's next attempts as well. Where a peer's id shows only at
-// the end (XX), or the attempt came over an endpoint that only one worker has, what is confirmed
-// last replaces the others, as it does within one worker.
+// the end (XX), what is confirmed last replaces the others, as it does within one worker.
 //
 // Called under the worker's lock; an implementation takes no other worker's.
 #pragma once

@@ -117,7 +117,7 @@ Result<uint64_t> Node::add_endpoint(const EndpointInfo &info) {
     const bool small = info.mtu < connection::kSmallMtu;
     if (small)
         cid_size = std::min(cid_size, connection::kScarceCidSize);
-    const auto cls = c.s.cids.add_class(info.transport_class, cid_size, info.shared);
+    const auto cls = c.s.cids.add_class(info.transport_class, cid_size);
     if (!cls.ok())
         return Error{cls.status()};
     // Ids that the class has already may be too long for it.

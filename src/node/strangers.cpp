@@ -97,7 +97,7 @@ void Core::on_init(Bytes bytes, const Arrival &from, Proof proof, Time now, bool
     }
     const bool known = (*handshake)->peer_known();
     const crypto::NodeId peer = (*handshake)->peer();
-    if (known && !handed && !claim(peer, from.endpoint))
+    if (known && !handed && !claim(peer))
         return config.neighbours->hand_init(peer_key(peer), bytes, from, proof);
     if (may_answer(**handshake, from, now))
         answer(*init, std::move(*handshake), source, from, proof, now);

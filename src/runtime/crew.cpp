@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/crew.h"
+#include "runtime/loan.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -50,19 +51,37 @@ std::optional<uint32_t> Crew::take(uint64_t peer, uint32_t worker) {
     return before;
 }
 
-uint32_t Crew::next_worker() {
-    const std::lock_guard lock(peers_mutex_);
-    return std::exchange(next_, (next_ + 1) % size());
+void Crew::lend(std::shared_ptr<Loan> loan) {
+    const std::lock_guard lock(loans_mutex_);
+    loans_.push_back(std::move(loan));
 }
 
-void Crew::post(uint32_t to, Item item, Bytes bytes) {
+std::shared_ptr<Loan> Crew::loan(uint64_t endpoint) const {
+    const std::lock_guard lock(loans_mutex_);
+    const auto it = std::find_if(loans_.begin(), loans_.end(),
+                                 [=](const auto &l) { return l->handle() == endpoint; });
+    return it != loans_.end() ? *it : nullptr;
+}
+
+void Crew::end_loan(uint64_t endpoint) {
+    const std::lock_guard lock(loans_mutex_);
+    std::erase_if(loans_, [=](const auto &l) { return l->handle() == endpoint; });
+}
+
+void Crew::post_to_others(const Item &item) {
+    for (uint32_t to = 1; to < size(); to++)
+        post(to, item, {});
+}
+
+bool Crew::post(uint32_t to, Item item, Bytes bytes) {
     Inbox &inbox = inboxes_[to];
     const std::lock_guard lock(inbox.mutex);
     Batch &batch = inbox.batch;
-    const size_t most = item.kind == Kind::kReplaced ? kNotesMax : kHandedMax;
+    const bool datagram = item.kind <= Kind::kReset;
+    const size_t most = datagram ? kHandedMax : kNotesMax;
     if (batch.items.size() >= most || batch.bytes.size() + bytes.size() > kHandedBytes) {
         inbox.dropped++;
-        return;
+        return false;
     }
     item.at = batch.bytes.size();
     item.size = bytes.size();
@@ -70,6 +89,7 @@ void Crew::post(uint32_t to, Item item, Bytes bytes) {
     batch.items.push_back(item);
     if (batch.items.size() == 1 && inbox.waker)
         inbox.waker->wake();
+    return true;
 }
 
 void Crew::collect(uint32_t worker, Batch &into) {

@@ -3,6 +3,7 @@
 #include "runtime/endpoints.h"
 
 #include "runtime/detail.h"
+#include "runtime/loan.h"
 
 #include <algorithm>
 
@@ -84,20 +85,13 @@ Result<uint64_t> Endpoints::open(const std::string &uri, const OpenOptions &opti
     h.recv_buffer = options.recv_buffer;
     h.send_buffer = options.send_buffer;
     h.shared = options.shared;
-    h.is_shared = crew_ != nullptr && (h.transport->capabilities & PLAIT_CAP_PER_WORKER);
-    plait_open_args args{sizeof(plait_open_args),
-                         worker_,
-                         h.is_shared ? crew_->size() : 1,
-                         0,
-                         h.uri.c_str(),
-                         options.recv_buffer,
-                         options.send_buffer};
-    h.opening = true;
-    Status status = h.transport->open(&kHost, &h, &args, &h.self);
-    h.opening = false;
-    if (status == PLAIT_OK && h.self == nullptr) {
-        h.fail_text = "the plugin gives no endpoint";
-        status = PLAIT_E_TRANSPORT_OPEN;
+    h.is_shared = crew_ != nullptr && !options.alone &&
+                  (h.transport->capabilities & PLAIT_CAP_PER_WORKER) != 0;
+    Status status = open_plugin(h);
+    if (status == PLAIT_E_UNSUPPORTED && h.is_shared) {
+        h.is_shared = false; // this one of the transport's only once
+        h.fail_text.clear();
+        status = open_plugin(h);
     }
     if (status != PLAIT_OK) {
         const char *why = h.fail_text.empty() ? base::status_text(status) : h.fail_text.c_str();
@@ -112,6 +106,19 @@ Result<uint64_t> Endpoints::open(const std::string &uri, const OpenOptions &opti
     return join_node(h, describe(h), now);
 }
 
+Status Endpoints::open_plugin(Endpoint &h) {
+    plait_open_args args{
+        sizeof(plait_open_args), worker_,      h.is_shared ? crew_->size() : 1, 0, h.uri.c_str(),
+        h.recv_buffer,           h.send_buffer};
+    h.opening = true;
+    const Status status = h.transport->open(&kHost, &h, &args, &h.self);
+    h.opening = false;
+    if (status != PLAIT_OK || h.self != nullptr)
+        return status;
+    h.fail_text = "the plugin gives no endpoint";
+    return PLAIT_E_TRANSPORT_OPEN;
+}
+
 Result<uint64_t> Endpoints::join_node(Endpoint &h, const node::EndpointInfo &info, Time now) {
     const auto handle = node_->add_endpoint(info);
     if (!handle) {
@@ -122,7 +129,10 @@ Result<uint64_t> Endpoints::join_node(Endpoint &h, const node::EndpointInfo &inf
     }
     h.handle = *handle;
     h.index = *node_->endpoint_index(*handle);
-    services_.log->line(PLAIT_LOG_INFO, "%s: open", h.uri.c_str());
+    if (!h.is_borrowed())
+        services_.log->line(PLAIT_LOG_INFO, "%s: open", h.uri.c_str());
+    if (crew_ != nullptr && !h.is_shared && !h.loan && h.members == nullptr)
+        lend(h);
     apply_notices(now);
     return *handle;
 }
@@ -154,6 +164,8 @@ Result<uint64_t> Endpoints::open_app(const std::string &uri, const AppOptions &o
 }
 
 node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
+    if (h.is_borrowed())
+        return h.loan->info();
     const plait_transport_info from = transport_info(h, nullptr);
     node::EndpointInfo info;
     info.transport_class = h.transport->name;
@@ -170,13 +182,18 @@ node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
     info.rate = from.rate;
     info.header_room = from.header_room;
     info.tail_room = from.tail_room;
-    info.shared = h.is_shared;
     return info;
 }
 
 plait_transport_info Endpoints::transport_info(const Endpoint &h, const plait_addr *addr) const {
     plait_transport_info info{};
     info.struct_size = sizeof info;
+    if (h.is_borrowed()) {
+        const link::EndpointInfo lent = h.loan->info();
+        info.mtu = lent.mtu;
+        info.flags = lent.point_to_point ? PLAIT_INFO_POINT_TO_POINT : 0;
+        return info; // what is queued worker 0 knows
+    }
     if (h.transport == nullptr) {
         info.mtu = h.app_mtu;
         info.flags = PLAIT_INFO_FIXED_MTU | PLAIT_INFO_BACK_PRESSURE;
@@ -209,6 +226,10 @@ Status Endpoints::close(uint64_t endpoint, Time now) {
     if (h == nullptr)
         return node_->release_endpoint(endpoint);
     const uint64_t handle = h->handle;
+    if (h->is_borrowed()) {
+        return_loan(*h, PLAIT_OK, now);
+        return PLAIT_OK;
+    }
     if (h->failed && h->self == nullptr && h->transport != nullptr) {
         drop(*h); // it had ended by itself; only the handle was left
         return node_->release_endpoint(handle);
@@ -217,6 +238,7 @@ Status Endpoints::close(uint64_t endpoint, Time now) {
     for (const auto &member : slots_)
         if (member && member->parent == handle)
             end_member(*member, PLAIT_OK, now);
+    end_loan(*h, PLAIT_OK);
     node_->endpoint_gone(h->index, PLAIT_OK, now);
     departed_.push_back({handle, h->token, h->parent});
     close_plugin(*h);
@@ -254,7 +276,7 @@ Status Endpoints::push(uint64_t endpoint, const plait_addr *from, Bytes data, Ti
     d.data = scratch_.data();
     d.len = static_cast<uint32_t>(scratch_.size());
     d.peer = from;
-    node_->receive(h->index, {&d, 1}, now);
+    arrived(*h, {&d, 1}, now);
     return PLAIT_OK;
 }
 
@@ -274,7 +296,7 @@ Status Endpoints::take(uint64_t endpoint, plait_addr &to, MutBytes out, size_t &
     h->output->pop();
     if (h->app_blocked) {
         h->app_blocked = false;
-        node_->endpoint_writable(h->index, now);
+        writable(*h, now);
     }
     return PLAIT_OK;
 }
@@ -287,6 +309,7 @@ Status Endpoints::set_app_state(uint64_t endpoint, bool up, Time now) {
         node_->endpoint_up(h->index, nullptr, now);
     else
         node_->endpoint_down(h->index, nullptr, now);
+    tell_borrowers(*h, {up ? uint32_t{PLAIT_TRANSPORT_UP} : uint32_t{PLAIT_TRANSPORT_DOWN}});
     return PLAIT_OK;
 }
 

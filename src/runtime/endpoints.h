@@ -29,6 +29,7 @@ struct OpenOptions {
     uint32_t recv_buffer = 0, send_buffer = 0;
     uint64_t token = 0;
     uint64_t shared = 0; // worker 0's handle of it, which is the application's
+    bool alone = false;  // not for each worker
 };
 
 struct AppOptions {
@@ -50,8 +51,9 @@ class Endpoints final : public node::Output {
 
     // Once, before anything else; the node outlives what is open (see close_all).
     void set_node(node::Node &node) { node_ = &node; }
-    // Of a node with several workers, once too: which this one is. Worker 0 has all endpoints, the
-    // others those of transports that can be opened by each (PLAIT_CAP_PER_WORKER).
+    // Of a node with several workers, once too: which this one is. Worker 0 has all endpoints; the
+    // others open those of transports that can be opened by each (PLAIT_CAP_PER_WORKER), and borrow
+    // the rest (loan.h).
     void set_crew(Crew &crew, uint32_t worker);
     // Moves all watches to another poller.
     void set_poller(Poller &poller);
@@ -72,15 +74,14 @@ class Endpoints final : public node::Output {
     Result<const plait_host_endpoint *> look(uint64_t endpoint) const;
     plait_transport_info transport_info(const plait_host_endpoint &h, const plait_addr *addr) const;
 
-    // Handles of shared endpoints are worker 0's everywhere above; all functions here take those
-    // and the worker's own.
-    bool is_shared(uint64_t endpoint) const {
-        const Endpoint *h = of(endpoint);
-        return h != nullptr && h->is_shared;
-    }
+    // Handles of endpoints are worker 0's everywhere above; all functions here take those and the
+    // worker's own.
+    bool has(uint64_t endpoint) const { return of(endpoint) != nullptr; }
     uint64_t public_handle(uint64_t handle) const;
     uint64_t shared_handle(EndpointIndex index) const;
-    // What the other workers open, once it is open here.
+    // This worker's own handle of it; it is borrowed now if it was not yet.
+    Result<uint64_t> handle_here(uint64_t endpoint, Time now);
+    // What the other workers open, once it is open here; "" if it is lent to them.
     Result<std::string> uri_for_others(uint64_t endpoint) const;
 
     // Where an address leads, with this endpoint or (0) any that suits. The address is a URI, or ""
@@ -109,6 +110,7 @@ class Endpoints final : public node::Output {
   private:
     using Endpoint = plait_host_endpoint;
     Endpoint &make(const std::string &uri);
+    Status open_plugin(Endpoint &h);
     void drop(Endpoint &h);
     Result<uint64_t> join_node(Endpoint &h, const node::EndpointInfo &info, Time now);
     node::EndpointInfo describe(const Endpoint &h) const;
@@ -118,9 +120,23 @@ class Endpoints final : public node::Output {
     void run(Endpoint &h, int fd, uint32_t events, Time now);
     void receive(Endpoint &h, Time now);
     void deliver(Endpoint &h, std::span<plait_datagram> v, Time now);
+    void arrived(Endpoint &h, std::span<plait_datagram> v, Time now);
     void sort(Endpoint &h, std::span<plait_datagram> v, Time now);
     void take_apart(Endpoint &h, const plait_datagram &run, Time now);
+    static Crew::Item item_of(Crew::Kind kind, uint64_t endpoint, const plait_datagram &d);
     static uint64_t public_handle(const Endpoint &h) { return h.shared != 0 ? h.shared : h.handle; }
+    void writable(Endpoint &h, Time now);
+    void lend(Endpoint &h);
+    Endpoint *borrow(uint64_t endpoint, Time now);
+    void return_loan(Endpoint &h, Status why, Time now);
+    void end_loan(const Endpoint &h, Status why);
+    void tell_borrowers(const Endpoint &h, const Notice &notice);
+    void on_item(const Crew::Item &item, MutBytes bytes, Time now);
+    uint32_t send_borrowed(Endpoint &h, std::span<const plait_datagram> v);
+    void send_for(Endpoint &h, const Crew::Item &item, Bytes bytes, Time now);
+    bool pass_on(Endpoint &h, const Crew::Item &item, Bytes bytes);
+    void flush_loan(Endpoint &h, Time now);
+    void after_sending(Endpoint &h, Time now);
     void apply(Endpoint &h, const Notice &notice, Time now);
     void apply_member(Endpoint &group, const Notice &notice, Time now);
     void open_member(Endpoint &group, const plait_addr &addr, Time now);
@@ -141,7 +157,7 @@ class Endpoints final : public node::Output {
         uint64_t handle, token, parent;
     };
     std::vector<Departed> departed_; // until CLOSED is told
-    std::vector<uint8_t> scratch_;   // what was pushed; the node writes into it
+    std::vector<uint8_t> scratch_;   // a datagram that was pushed, or is another worker's
     std::array<plait_datagram, kRecvBatch> batch_{};
     Crew *crew_ = nullptr; // of a node with several workers
     uint32_t worker_ = 0;

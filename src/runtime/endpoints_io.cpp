@@ -2,6 +2,7 @@
 // Datagrams and news between plugins and the node.
 #include "runtime/endpoints.h"
 
+#include "runtime/loan.h"
 #include "runtime/system.h"
 
 #include <algorithm>
@@ -58,7 +59,7 @@ void Endpoints::run(Endpoint &h, int fd, uint32_t events, Time now) {
     if (h.transport->poll != nullptr)
         h.transport->poll(h.self, fd, events);
     else if (events & PLAIT_POLL_WRITE)
-        node_->endpoint_writable(h.index, now);
+        writable(h, now);
     if (!h.failed && h.members == nullptr &&
         (events & (PLAIT_POLL_READ | PLAIT_POLL_TIMER | PLAIT_POLL_WAKE)))
         receive(h, now);
@@ -75,15 +76,25 @@ void Endpoints::receive(Endpoint &h, Time now) {
                                 base::status_text(status));
         if (got == 0)
             return;
-        if (h.is_shared)
-            sort(h, std::span(batch_).first(got), now);
-        else
-            deliver(h, std::span(batch_).first(got), now);
+        arrived(h, std::span(batch_).first(got), now);
         if (h.transport->recv_done != nullptr)
             h.transport->recv_done(h.self, batch_.data(), got);
         if (got < kRecvBatch)
             return;
     }
+}
+
+void Endpoints::arrived(Endpoint &h, std::span<plait_datagram> v, Time now) {
+    if (crew_ != nullptr)
+        sort(h, v, now);
+    else
+        deliver(h, v, now);
+}
+
+void Endpoints::writable(Endpoint &h, Time now) {
+    if (h.loan)
+        flush_loan(h, now);
+    node_->endpoint_writable(h.index, now);
 }
 
 // Gives a batch to the node, without what was cut off on its way in.
@@ -124,7 +135,7 @@ void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
     switch (notice.what) {
     case PLAIT_TRANSPORT_UP:
         services_.log->line(PLAIT_LOG_INFO, "%s: up", h.uri.c_str());
-        if (addr == nullptr && h.transport != nullptr)
+        if (addr == nullptr && !h.output)
             node_->endpoint_changed(h.index, describe(h), now);
         node_->endpoint_up(h.index, addr, now);
         break;
@@ -132,7 +143,7 @@ void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
         services_.log->line(PLAIT_LOG_INFO, "%s: down", h.uri.c_str());
         node_->endpoint_down(h.index, addr, now);
         break;
-    case PLAIT_TRANSPORT_WRITABLE: node_->endpoint_writable(h.index, now); break;
+    case PLAIT_TRANSPORT_WRITABLE: return writable(h, now);
     case PLAIT_TRANSPORT_MTU:
         if (notice.value >= PLAIT_TRANSPORT_MTU_MIN && notice.value <= UINT32_MAX)
             node_->endpoint_mtu(h.index, addr, static_cast<uint32_t>(notice.value), now);
@@ -143,6 +154,7 @@ void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
         break;
     default: break; // of a later version of the interface
     }
+    tell_borrowers(h, notice);
 }
 
 // The plugin has said that it is beyond help. The record stays until the application closes it.
@@ -150,6 +162,7 @@ void Endpoints::end(Endpoint &h, Status why, Time now) {
     services_.log->line(PLAIT_LOG_ERROR, "%s: %s", h.uri.c_str(),
                         h.fail_text.empty() ? base::status_text(why) : h.fail_text.c_str());
     close_plugin(h);
+    end_loan(h, why);
     node_->endpoint_gone(h.index, why, now);
 }
 
@@ -158,6 +171,8 @@ uint32_t Endpoints::send(EndpointIndex index, std::span<const plait_datagram> v)
     const uint32_t n = static_cast<uint32_t>(v.size());
     if (h != nullptr && h->output)
         return send_app(*h, v);
+    if (h != nullptr && h->is_borrowed())
+        return send_borrowed(*h, v);
     uint32_t done = 0;
     while (done < n) {
         if (h == nullptr || h->self == nullptr || h->failed)
@@ -193,6 +208,8 @@ uint32_t Endpoints::send_app(Endpoint &h, std::span<const plait_datagram> v) {
 
 uint64_t Endpoints::queued_bytes(EndpointIndex index) {
     const Endpoint *h = at(index);
+    if (h != nullptr && h->is_borrowed())
+        return h->loan->queued(monotonic_now());
     return h != nullptr ? transport_info(*h, nullptr).queued_bytes : 0;
 }
 

@@ -40,7 +40,8 @@ void Endpoints::open_member(Endpoint &group, const plait_addr &addr, Time now) {
             return;
         end_member(*before, PLAIT_E_NO_DEVICE, now); // the address is another interface's now
     }
-    const auto handle = open(uri.data(), {group.recv_buffer, group.send_buffer, group.token}, now);
+    const OpenOptions options{group.recv_buffer, group.send_buffer, group.token, 0, true};
+    const auto handle = open(uri.data(), options, now);
     if (!handle)
         return services_.log->line(PLAIT_LOG_WARNING, "%s: %s", group.uri.c_str(), detail());
     Endpoint &member = *of(*handle);
@@ -55,6 +56,7 @@ void Endpoints::end_member(Endpoint &member, Status why, Time now) {
     services_.log->line(PLAIT_LOG_INFO, "%s: closed", member.uri.c_str());
     departed_.push_back({handle, member.token, member.parent});
     close_plugin(member);
+    end_loan(member, why);
     node_->endpoint_gone(member.index, why, now);
     drop(member);
     node_->release_endpoint(handle);

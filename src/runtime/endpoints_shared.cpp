@@ -47,8 +47,8 @@ uint64_t Endpoints::public_handle(uint64_t handle) const {
 
 Result<std::string> Endpoints::uri_for_others(uint64_t endpoint) const {
     auto text = uri(endpoint);
-    if (!text)
-        return text;
+    if (!text || !of(endpoint)->is_shared)
+        return text ? Result<std::string>(std::string()) : text;
     const std::string &asked = of(endpoint)->uri; // "?device=eth0" belongs to all
     if (const size_t query = asked.find('?');
         query != std::string::npos && text->find('?') == std::string::npos)
@@ -77,6 +77,16 @@ void Endpoints::sort(Endpoint &h, std::span<plait_datagram> v, Time now) {
     }
 }
 
+Crew::Item Endpoints::item_of(Crew::Kind kind, uint64_t endpoint, const plait_datagram &d) {
+    Crew::Item item{.kind = kind, .ecn = d.ecn, .has_local = d.local != nullptr};
+    item.endpoint = endpoint;
+    if (d.peer != nullptr)
+        item.remote = *d.peer;
+    if (d.local != nullptr)
+        item.local = *d.local;
+    return item;
+}
+
 void Endpoints::take_apart(Endpoint &h, const plait_datagram &run, Time now) {
     const size_t step = run.segment != 0 ? run.segment : run.len;
     for (size_t at = 0; at < run.len; at += step) {
@@ -89,44 +99,50 @@ void Endpoints::take_apart(Endpoint &h, const plait_datagram &run, Time now) {
             deliver(h, {&d, 1}, now);
             continue;
         }
-        Crew::Item item{.ecn = d.ecn, .has_local = d.local != nullptr};
-        item.endpoint = public_handle(h);
-        if (d.peer != nullptr)
-            item.remote = *d.peer;
-        if (d.local != nullptr)
-            item.local = *d.local;
-        crew_->post(to, item, {d.data, d.len});
+        crew_->post(to, item_of(Crew::Kind::kDatagram, public_handle(h), d), {d.data, d.len});
     }
 }
 
 void Endpoints::on_handed(Time now) {
     crew_->collect(worker_, handed_);
-    for (const Crew::Item &item : handed_.items) {
-        const MutBytes bytes = MutBytes(handed_.bytes).subspan(item.at, item.size);
-        if (item.kind == Crew::Kind::kReplaced) {
-            crypto::NodeId peer;
-            std::copy_n(bytes.begin(), peer.b.size(), peer.b.begin());
-            node_->replaced_elsewhere(peer, now);
-            continue;
-        }
-        if (item.kind == Crew::Kind::kReset) {
-            node_->receive_reset(bytes, now);
-            continue;
-        }
-        const Endpoint *h = of(item.endpoint);
-        if (h == nullptr)
-            continue; // closed meanwhile
-        plait_datagram d{};
-        d.data = bytes.data();
-        d.len = static_cast<uint32_t>(bytes.size());
-        d.peer = &item.remote;
-        d.local = item.has_local ? &item.local : nullptr;
-        d.ecn = item.ecn;
-        if (item.kind == Crew::Kind::kInit)
-            node_->receive_init(h->index, bytes, d, item.proof, now);
-        else
-            node_->receive(h->index, {&d, 1}, now);
+    for (const Crew::Item &item : handed_.items)
+        on_item(item, MutBytes(handed_.bytes).subspan(item.at, item.size), now);
+}
+
+void Endpoints::on_item(const Crew::Item &item, MutBytes bytes, Time now) {
+    using Kind = Crew::Kind;
+    if (item.kind == Kind::kReplaced) {
+        crypto::NodeId peer;
+        std::copy_n(bytes.begin(), peer.b.size(), peer.b.begin());
+        return node_->replaced_elsewhere(peer, now);
     }
+    if (item.kind == Kind::kReset)
+        return node_->receive_reset(bytes, now);
+    Endpoint *h = of(item.endpoint);
+    if (h == nullptr && item.kind != Kind::kGone)
+        h = borrow(item.endpoint, now);
+    if (h == nullptr)
+        return; // closed meanwhile
+    switch (item.kind) {
+    case Kind::kSend: return send_for(*h, item, bytes, now);
+    case Kind::kState:
+        return apply(*h, {item.what, item.remote.len != 0, item.remote, item.value}, now);
+    case Kind::kWritable: return node_->endpoint_writable(h->index, now);
+    case Kind::kGone: return return_loan(*h, static_cast<Status>(item.value), now);
+    case Kind::kDatagram:
+    case Kind::kInit: break;
+    default: return;
+    }
+    plait_datagram d{};
+    d.data = bytes.data();
+    d.len = static_cast<uint32_t>(bytes.size());
+    d.peer = &item.remote;
+    d.local = item.has_local ? &item.local : nullptr;
+    d.ecn = item.ecn;
+    if (item.kind == Kind::kInit)
+        node_->receive_init(h->index, bytes, d, item.proof, now);
+    else
+        node_->receive(h->index, {&d, 1}, now);
 }
 
 } // namespace plait::runtime

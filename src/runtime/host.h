@@ -20,6 +20,8 @@
 
 namespace plait::runtime {
 
+class Loan;
+
 // A descriptor that a plugin watches.
 struct Watch {
     int fd = -1;
@@ -57,8 +59,10 @@ struct plait_host_endpoint {
     std::string uri;
     uint64_t tag = 0;       // slot and generation, for Poller
     uint64_t handle = 0;    // in the node
-    uint64_t shared = 0;    // another worker's handle of it, which is the application's
-    bool is_shared = false; // each worker has it
+    uint64_t shared = 0;    // worker 0's handle of it, which is the application's
+    bool is_shared = false; // each worker has opened it
+    // Worker 0 has opened it alone and lends it; with a transport or `output`: this is worker 0.
+    std::shared_ptr<plait::runtime::Loan> loan;
     uint64_t token = 0;
     plait::EndpointIndex index{};
     plait::Time alarm = plait::kNever;
@@ -80,6 +84,8 @@ struct plait_host_endpoint {
     uint32_t app_mtu = 0;
     bool app_point_to_point = false;
     bool app_blocked = false; // the node waits for room in `output`
+
+    bool is_borrowed() const { return loan && transport == nullptr && !output; }
 
     // Tells the poller about one descriptor, or all of them.
     plait_status arm(const plait::runtime::Watch &watch);

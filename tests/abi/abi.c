@@ -136,3 +136,57 @@ void pair_read(pair *p, side *s, plait_channel channel, void *to, size_t len) {
         len -= got;
     }
 }
+
+void side_open_crew(side *s, plait_identity *identity, const char *uri) {
+    plait_node_config config = test_config();
+    plait_id id;
+    memset(s, 0, sizeof *s);
+    config.workers = WORKERS;
+    s->identity = identity;
+    if (identity == NULL) {
+        assert_ok(plait_identity_new(&s->identity));
+    }
+    assert_ok(plait_node_new(s->identity, &config, &s->node));
+    assert_ok(plait_endpoint_open(s->node, uri, NULL, &s->endpoint));
+    assert_ok(plait_endpoint_uri(s->node, s->endpoint, s->uri, sizeof s->uri, NULL));
+    assert_ok(plait_node_id(s->node, &id));
+    assert_ok(plait_id_format(&id, s->id, sizeof s->id));
+    assert_ok(plait_node_listen(s->node, NULL));
+    assert_ok(plait_node_start(s->node, NULL, NULL));
+}
+
+int worker_of(uint64_t handle) {
+    enum { SHIFT = 54, MASK = 63 };
+    return (int)(handle >> SHIFT & MASK);
+}
+
+uint32_t side_connections(plait_node *node) {
+    plait_node_stats stats = {.struct_size = sizeof stats};
+    assert_ok(plait_node_get_stats(node, &stats));
+    return stats.connections;
+}
+
+void pair_expect_connections(pair *p, side *s, uint32_t count) {
+    const uint64_t begin = plait_node_now_us(s->node);
+    while (side_connections(s->node) != count) {
+        if (plait_node_now_us(s->node) - begin > kPatienceUs) {
+            fail_msg("%u connections, not %u", side_connections(s->node), count);
+        }
+        pair_pump(p);
+        while (side_has(s, PLAIT_EVENT_CLOSED)) {
+            plait_connection_close(s->node, pair_expect(p, s, PLAIT_EVENT_CLOSED).connection, 0,
+                                   NULL);
+        }
+    }
+}
+
+void pair_hello(pair *p) {
+    plait_channel at_a, at_z;
+    char text[6] = "";
+    size_t taken;
+    pair_channel(p, NULL, &at_a, &at_z);
+    assert_int_equal(worker_of(at_z), worker_of(p->z.connection));
+    assert_ok(plait_channel_send(p->a.node, at_a, "hello", 5, &taken));
+    pair_read(p, &p->z, at_z, text, 5);
+    assert_string_equal(text, "hello");
+}

@@ -32,7 +32,7 @@
             fail_msg("\"%s\" is not in \"%s\"", (part), plait_error_detail());                     \
     } while (0)
 
-enum { INBOX = 512 };
+enum { INBOX = 512, WORKERS = 2 };
 
 typedef struct side {
     plait_identity *identity;
@@ -54,6 +54,12 @@ plait_node_config test_config(void);
 /* A node with an endpoint; uri NULL: memory:// and a name of its own. */
 void side_open(side *s, const char *uri);
 void side_close(side *s);
+/* A started node with several workers, events by plait_node_wait. identity NULL: a new one. */
+void side_open_crew(side *s, plait_identity *identity, const char *uri);
+/* Whose a handle is. */
+int worker_of(uint64_t handle);
+/* How many connections a node has, in any state. */
+uint32_t side_connections(plait_node *node);
 
 /* Fixtures for cmocka: two nodes; two connected nodes. */
 int pair_set_up(void **state);
@@ -74,5 +80,9 @@ void pair_channel(pair *p, const plait_channel_config *config, plait_channel *at
                   plait_channel *at_z);
 /* Reads at z exactly len bytes. */
 void pair_read(pair *p, side *s, plait_channel channel, void *to, size_t len);
+/* Says hello from a to z over a new channel of the connection. */
+void pair_hello(pair *p);
+/* Waits until a side has so many connections, and none that is closing. */
+void pair_expect_connections(pair *p, side *s, uint32_t count);
 
 #endif

@@ -6,68 +6,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-enum { PEERS = 20, FEW = 6, WORKERS = 2, WORKER_SHIFT = 54 };
-
-static int worker_of(uint64_t handle) {
-    return (int)(handle >> WORKER_SHIFT & 63);
-}
-
-/* A started node with several workers, events by plait_node_wait. */
-static void crew_open(side *s, plait_identity *identity, const char *uri) {
-    plait_node_config config = test_config();
-    plait_id id;
-    memset(s, 0, sizeof *s);
-    config.workers = WORKERS;
-    s->identity = identity;
-    if (identity == NULL) {
-        assert_ok(plait_identity_new(&s->identity));
-    }
-    assert_ok(plait_node_new(s->identity, &config, &s->node));
-    assert_ok(plait_endpoint_open(s->node, uri, NULL, &s->endpoint));
-    assert_ok(plait_endpoint_uri(s->node, s->endpoint, s->uri, sizeof s->uri, NULL));
-    assert_ok(plait_node_id(s->node, &id));
-    assert_ok(plait_id_format(&id, s->id, sizeof s->id));
-    assert_ok(plait_node_listen(s->node, NULL));
-    assert_ok(plait_node_start(s->node, NULL, NULL));
-}
+enum { PEERS = 20, FEW = 6 };
 
 static int set_up(void **state) {
     pair *p = calloc(1, sizeof *p);
-    crew_open(&p->z, NULL, "udp://127.0.0.1:0");
+    side_open_crew(&p->z, NULL, "udp://127.0.0.1:0");
     *state = p;
     return 0;
-}
-
-static uint32_t connections_of(plait_node *node) {
-    plait_node_stats stats = {.struct_size = sizeof stats};
-    assert_ok(plait_node_get_stats(node, &stats));
-    return stats.connections;
-}
-
-/* Waits until a side has so many connections, and none that is closing. */
-static void expect_connections(pair *p, side *s, uint32_t count) {
-    const uint64_t begin = plait_node_now_us(s->node);
-    while (connections_of(s->node) != count) {
-        if (plait_node_now_us(s->node) - begin > 10 * 1000000) {
-            fail_msg("%u connections, not %u", connections_of(s->node), count);
-        }
-        pair_pump(p);
-        while (side_has(s, PLAIT_EVENT_CLOSED)) {
-            plait_connection_close(s->node, pair_expect(p, s, PLAIT_EVENT_CLOSED).connection, 0,
-                                   NULL);
-        }
-    }
-}
-
-static void say_hello(pair *p) {
-    plait_channel at_a, at_z;
-    char text[6] = "";
-    size_t taken;
-    pair_channel(p, NULL, &at_a, &at_z);
-    assert_int_equal(worker_of(at_z), worker_of(p->z.connection));
-    assert_ok(plait_channel_send(p->a.node, at_a, "hello", 5, &taken));
-    pair_read(p, &p->z, at_z, text, 5);
-    assert_string_equal(text, "hello");
 }
 
 /* Peers with a node each connect, one after the other, and say something. */
@@ -80,16 +25,16 @@ static void check_peers(pair *p) {
         pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
         p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
         seen[worker_of(p->z.connection)]++;
-        say_hello(p);
+        pair_hello(p);
         peers[i] = p->a;
     }
-    assert_int_equal(connections_of(p->z.node), PEERS);
+    assert_int_equal(side_connections(p->z.node), PEERS);
     assert_true(seen[0] > 0 && seen[1] > 0); /* all on one: once in 2^19 runs */
     p->a.node = NULL;
     for (int i = 0; i < PEERS; i++) {
         side_close(&peers[i]);
     }
-    expect_connections(p, &p->z, 0);
+    pair_expect_connections(p, &p->z, 0);
 }
 
 static void test_peers_are_spread_over_workers(void **state) {
@@ -125,10 +70,10 @@ static void test_dials_are_spread_over_workers(void **state) {
     pair *p = *state;
     int seen[WORKERS] = {0};
     side far[FEW];
-    crew_open(&p->a, NULL, "udp://127.0.0.1:0");
+    side_open_crew(&p->a, NULL, "udp://127.0.0.1:0");
     side a = p->a;
     for (int i = 0; i < FEW; i++) {
-        crew_open(&far[i], NULL, "udp://127.0.0.1:0");
+        side_open_crew(&far[i], NULL, "udp://127.0.0.1:0");
         plait_connection c;
         assert_ok(plait_connect_wait(a.node, far[i].id, far[i].uri, NULL, 10000, &c));
         seen[worker_of(c)]++;
@@ -147,7 +92,7 @@ static void test_redial_replaces_the_old_connection(void **state) {
     int worker = -1;
     assert_ok(plait_identity_new(&identity));
     for (int i = 0; i < PEERS / 2; i++) {
-        crew_open(&p->a, identity, "udp://127.0.0.1:0");
+        side_open_crew(&p->a, identity, "udp://127.0.0.1:0");
         assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
         pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
         p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
@@ -156,7 +101,7 @@ static void test_redial_replaces_the_old_connection(void **state) {
         if (i > 0) {
             assert_int_equal(pair_expect(p, &p->z, PLAIT_EVENT_CLOSED).status, PLAIT_E_DUPLICATE);
         }
-        say_hello(p);
+        pair_hello(p);
         old[i] = p->a;
     }
     p->a.node = NULL;
@@ -180,7 +125,7 @@ static void test_unknown_peer_replaces_across_workers(void **state) {
     assert_ok(plait_node_listen(p->z.node, &listen));
     assert_ok(plait_identity_new(&identity));
     for (int i = 0; i < PEERS / 2; i++) {
-        crew_open(&p->a, identity, "udp://127.0.0.1:0");
+        side_open_crew(&p->a, identity, "udp://127.0.0.1:0");
         assert_ok(plait_connect(p->a.node, NULL, p->z.uri, &config, &p->a.connection));
         pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
         p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
@@ -189,7 +134,7 @@ static void test_unknown_peer_replaces_across_workers(void **state) {
         if (i > 0) {
             assert_int_equal(pair_expect(p, &p->z, PLAIT_EVENT_CLOSED).status, PLAIT_E_DUPLICATE);
         }
-        say_hello(p);
+        pair_hello(p);
         old[i] = p->a;
     }
     assert_true(moved > 0); /* never: once in 2^9 runs */
@@ -205,22 +150,22 @@ static void test_unknown_peer_replaces_across_workers(void **state) {
 static void test_both_dial_at_once_one_connection(void **state) {
     pair *p = *state;
     for (int i = 0; i < FEW; i++) {
-        crew_open(&p->a, NULL, "udp://127.0.0.1:0");
+        side_open_crew(&p->a, NULL, "udp://127.0.0.1:0");
         assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
         assert_ok(plait_connect(p->z.node, p->a.id, p->a.uri, NULL, &p->z.connection));
         pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
         pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED);
         pair_settle(p);
-        expect_connections(p, &p->z, 1);
-        expect_connections(p, &p->a, 1);
+        pair_expect_connections(p, &p->z, 1);
+        pair_expect_connections(p, &p->a, 1);
         plait_connection_stats stats = {.struct_size = sizeof stats};
         /* a's dial may have been over before z's began: then that one replaced it */
         if (plait_connection_get_stats(p->z.node, p->z.connection, &stats) == PLAIT_OK &&
             stats.state == PLAIT_CONNECTION_OPEN && !side_has(&p->a, PLAIT_EVENT_CONNECTED)) {
-            say_hello(p);
+            pair_hello(p);
         }
         side_close(&p->a);
-        expect_connections(p, &p->z, 0);
+        pair_expect_connections(p, &p->z, 0);
         p->z.waiting = 0;
     }
 }
@@ -319,40 +264,15 @@ static void test_endpoint_is_one_to_the_application(void **state) {
     assert_ok(plait_endpoint_close(p->z.node, again));
 }
 
-static void test_what_one_worker_has_stays_there(void **state) {
-    pair *p = *state;
-    plait_endpoint memory, other;
-    plait_connection c;
-    plait_connect_config config = PLAIT_CONNECT_CONFIG_INIT;
-    assert_ok(plait_endpoint_open(p->z.node, "memory://crew-z", NULL, &memory));
-    side_open(&p->a, "udp://127.0.0.1:0");
-    assert_ok(plait_endpoint_open(p->a.node, "memory://crew-a", NULL, &other));
-    config.endpoint = memory;
-    assert_ok(plait_connect(p->z.node, p->a.id, "memory://crew-a", &config, &c));
-    assert_int_equal(worker_of(c), 0);
-    assert_ok(plait_connection_close(p->z.node, c, 0, NULL));
-    for (int i = 0; i < WORKERS; i++) { /* dials take turns */
-        assert_ok(plait_connect(p->z.node, NULL, p->a.uri, NULL, &c));
-        const plait_status status =
-            plait_connection_add_link(p->z.node, c, memory, "memory://crew-a", NULL);
-        assert_int_equal(status, worker_of(c) == 0 ? PLAIT_OK : PLAIT_E_UNSUPPORTED);
-        assert_status(plait_connection_add_link(p->z.node, c, memory + 1, "memory://x", NULL),
-                      PLAIT_E_HANDLE);
-    }
-}
-
 static void test_modes_of_one_thread_are_refused(void **state) {
     pair *p = *state;
     plait_event event;
     plait_connection c;
-    plait_endpoint endpoint;
     size_t got;
     assert_status(plait_node_fd(p->z.node), PLAIT_E_UNSUPPORTED);
     assert_status(plait_node_dispatch(p->z.node, &event, 1, &got), PLAIT_E_UNSUPPORTED);
     assert_status(plait_node_attach(p->z.node, (struct event_base *)&event), PLAIT_E_UNSUPPORTED);
     assert_status(plait_accept_wait(p->z.node, 0, &c), PLAIT_E_UNSUPPORTED);
-    assert_status(plait_endpoint_open(p->z.node, "udp://*:0", NULL, &endpoint),
-                  PLAIT_E_UNSUPPORTED);
     assert_ok(plait_node_wake(p->z.node));
     assert_ok(plait_node_wait(p->z.node, &event, 1, &got, -1)); /* the wake ends it */
     assert_ok(plait_node_stop(p->z.node));
@@ -387,7 +307,6 @@ int main(void) {
         CREW_TEST(test_bans_hold_on_all_workers),
         CREW_TEST(test_callbacks_of_workers_run_side_by_side),
         CREW_TEST(test_endpoint_is_one_to_the_application),
-        CREW_TEST(test_what_one_worker_has_stays_there),
         CREW_TEST(test_modes_of_one_thread_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

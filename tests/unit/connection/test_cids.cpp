@@ -50,24 +50,24 @@ void test_one_byte_ids_three_quarters_and_no_more(void **) {
     assert_true(t.table.issue(c, {0, {0}}).ok());
 }
 
-void test_shared_classes_name_the_worker(void **) {
+void test_ids_name_the_worker(void **) {
     constexpr uint32_t kWorkers[] = {2, 3, 7, 64};
     for (const uint32_t workers : kWorkers)
         for (uint32_t worker = 0; worker < workers; worker += workers / 2) {
             Table t;
             t.table.set_worker(worker, workers);
-            const uint8_t udp = *t.table.add_class("udp", 8, true);
+            const uint8_t udp = *t.table.add_class("udp", 8);
             const uint8_t serial = *t.table.add_class("serial", 1);
-            bool others = false;
             for (uint32_t i = 0; i < 100; i++) {
                 std::vector<uint8_t> packet{0x40};
                 const auto cid = *t.table.issue(udp, {i, {0}});
                 packet.insert(packet.end(), cid.bytes().begin(), cid.bytes().end());
                 assert_int_equal(wire::worker_of(packet, workers), worker);
                 assert_false(t.table.is_of_earlier_run(cid));
-                others |= t.table.issue(serial, {i, {0}})->bytes()[0] % workers != worker;
             }
-            assert_true(others); // one worker has them all
+            for (uint32_t i = 0; i < 192 / workers; i++)
+                assert_int_equal(t.table.issue(serial, {i, {0}})->bytes()[0] % workers, worker);
+            assert_int_equal(t.table.issue(serial, {0, {0}}).status(), PLAIT_E_LIMIT);
         }
 }
 
@@ -144,7 +144,7 @@ int main() {
         cmocka_unit_test(test_class_same_name_same_index),
         cmocka_unit_test(test_class_out_of_bounds_is_refused),
         cmocka_unit_test(test_one_byte_ids_three_quarters_and_no_more),
-        cmocka_unit_test(test_shared_classes_name_the_worker),
+        cmocka_unit_test(test_ids_name_the_worker),
         cmocka_unit_test(test_ids_of_classes_are_apart),
         cmocka_unit_test(test_book_contradictions_are_protocol_errors),
         cmocka_unit_test(test_book_holds_256),

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Endpoints that worker 0 lends to the others; both sides of it.
+#include "runtime/endpoints.h"
+#include "runtime/loan.h"
+#include "runtime/system.h"
+
+#include <algorithm>
+
+namespace plait::runtime {
+
+// -- worker 0
+
+void Endpoints::lend(Endpoint &h) {
+    h.loan = std::make_shared<Loan>(h.handle, node_->endpoint_stats(h.handle)->info);
+    crew_->lend(h.loan);
+    crew_->post_to_others({.kind = Crew::Kind::kLend, .endpoint = h.handle});
+}
+
+void Endpoints::end_loan(const Endpoint &h, Status why) {
+    if (!h.loan)
+        return;
+    crew_->end_loan(h.handle);
+    crew_->post_to_others({.kind = Crew::Kind::kGone,
+                           .endpoint = h.handle,
+                           .value = static_cast<uint64_t>(static_cast<uint32_t>(why))});
+}
+
+void Endpoints::tell_borrowers(const Endpoint &h, const Notice &notice) {
+    if (!h.loan || h.is_borrowed())
+        return;
+    if (const auto stats = node_->endpoint_stats(h.handle))
+        h.loan->set_info(stats->info);
+    Crew::Item item{.kind = Crew::Kind::kState, .endpoint = h.handle};
+    item.what = notice.what;
+    item.value = notice.value;
+    if (notice.has_addr)
+        item.remote = notice.addr;
+    crew_->post_to_others(item);
+}
+
+// A borrower's datagram: to the transport, or behind those that wait for it.
+void Endpoints::send_for(Endpoint &h, const Crew::Item &item, Bytes bytes, Time now) {
+    if (!h.loan)
+        return;
+    Loan &loan = *h.loan;
+    Crew::Batch &waiting = loan.waiting();
+    if (waiting.items.empty() && pass_on(h, item, bytes)) {
+        loan.on_sent(bytes.size());
+    } else {
+        waiting.items.push_back(item);
+        waiting.items.back().at = waiting.bytes.size();
+        waiting.bytes.insert(waiting.bytes.end(), bytes.begin(), bytes.end());
+    }
+    after_sending(h, now);
+}
+
+void Endpoints::flush_loan(Endpoint &h, Time now) {
+    Loan &loan = *h.loan;
+    Crew::Batch &waiting = loan.waiting();
+    size_t &first = loan.first_waiting();
+    for (; first < waiting.items.size(); first++) {
+        const Crew::Item &item = waiting.items[first];
+        if (!pass_on(h, item, Bytes(waiting.bytes).subspan(item.at, item.size)))
+            break;
+        loan.on_sent(item.size);
+    }
+    if (first == waiting.items.size()) {
+        waiting.items.clear();
+        waiting.bytes.clear();
+        first = 0;
+    }
+    after_sending(h, now);
+}
+
+void Endpoints::after_sending(Endpoint &h, Time now) {
+    h.loan->on_looked(transport_info(h, nullptr).queued_bytes, now);
+    for (uint64_t bits = h.loan->take_blocked(); bits != 0; bits &= bits - 1)
+        crew_->post(static_cast<uint32_t>(std::countr_zero(bits)),
+                    {.kind = Crew::Kind::kWritable, .endpoint = h.handle}, {});
+}
+
+// False: the transport has no room.
+bool Endpoints::pass_on(Endpoint &h, const Crew::Item &item, Bytes bytes) {
+    const size_t before = h.loan->header_room(); // which the transport may write into
+    scratch_.resize(before + bytes.size() + h.loan->tail_room());
+    std::copy(bytes.begin(), bytes.end(), scratch_.begin() + static_cast<std::ptrdiff_t>(before));
+    plait_datagram d{};
+    d.data = scratch_.data() + before;
+    d.len = static_cast<uint32_t>(bytes.size());
+    d.peer = &item.remote;
+    d.local = item.has_local ? &item.local : nullptr;
+    d.ecn = item.ecn;
+    return send(h.index, {&d, 1}) == 1;
+}
+
+// -- the others
+
+Result<uint64_t> Endpoints::handle_here(uint64_t endpoint, Time now) {
+    const Endpoint *h = of(endpoint);
+    if (h == nullptr && crew_ != nullptr)
+        h = borrow(endpoint, now);
+    if (h != nullptr)
+        return h->handle;
+    return Error{look(endpoint).status()};
+}
+
+// nullptr: it is not lent, or no more.
+Endpoints::Endpoint *Endpoints::borrow(uint64_t endpoint, Time now) {
+    auto loan = worker_ != 0 ? crew_->loan(endpoint) : nullptr;
+    if (!loan)
+        return nullptr;
+    const link::EndpointInfo info = loan->info();
+    Endpoint &h = make(info.transport_class);
+    h.shared = endpoint;
+    h.loan = std::move(loan);
+    const auto handle = join_node(h, info, now);
+    return handle ? &h : nullptr;
+}
+
+void Endpoints::return_loan(Endpoint &h, Status why, Time now) {
+    const uint64_t handle = h.handle;
+    node_->endpoint_gone(h.index, why, now);
+    drop(h);
+    node_->release_endpoint(handle);
+}
+
+uint32_t Endpoints::send_borrowed(Endpoint &h, std::span<const plait_datagram> v) {
+    uint32_t done = 0;
+    for (const plait_datagram &d : v) {
+        if (!h.loan->may_send(worker_))
+            break;
+        h.loan->on_posted(d.len);
+        if (!crew_->post(0, item_of(Crew::Kind::kSend, h.shared, d), {d.data, d.len}))
+            h.loan->on_sent(d.len); // dropped, as on any way
+        done++;
+    }
+    return done;
+}
+
+} // namespace plait::runtime

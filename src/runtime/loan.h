@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// An endpoint that only one worker of a node can have (a serial line, one of the application's, a
+// udp://* with its members): worker 0 opens it and lends it to the others. They give what they
+// send to worker 0, get what has come for them, and are told what becomes of it.
+//
+//   borrower --kSend--> worker 0 --> transport, or waiting() until that is writable
+//   borrower <--kDatagram, kWritable, kState, kGone-- worker 0
+#pragma once
+
+#include "runtime/crew.h"
+
+#include <atomic>
+
+namespace plait::runtime {
+
+class Loan {
+  public:
+    // Bytes of all borrowers that are on their way to the transport; a datagram more always fits.
+    static constexpr uint64_t kMost = 64u << 10;
+
+    // `info`: as worker 0 has it.
+    Loan(uint64_t handle, const link::EndpointInfo &info)
+        : handle_(handle), header_room_(info.header_room), tail_room_(info.tail_room),
+          rate_(info.rate) {
+        set_info(info);
+    }
+
+    // Worker 0's, which is the application's.
+    uint64_t handle() const { return handle_; }
+    // As a borrower has it: no runs of segments, no room for headers.
+    link::EndpointInfo info() const {
+        const std::lock_guard lock(mutex_);
+        return info_;
+    }
+
+    // -- borrowers
+    // False: `worker` is told (kWritable) when it may.
+    bool may_send(uint32_t worker) {
+        if (posted_ < kMost)
+            return true;
+        blocked_ |= uint64_t{1} << worker;
+        return posted_ < kMost; // worker 0 may not have seen the bit
+    }
+    void on_posted(size_t bytes) { posted_ += bytes; }
+    // Bytes that are to leave before a new one. What the transport held when worker 0 last looked
+    // drains at the line's rate.
+    uint64_t queued(Time now) const {
+        const double gone =
+            static_cast<double>(rate_) * static_cast<double>((now - Time{looked_at_}).us) * 1e-6;
+        const uint64_t held = held_;
+        return posted_ + held - std::min(held, static_cast<uint64_t>(std::max(gone, 0.0)));
+    }
+
+    // -- worker 0
+    void set_info(link::EndpointInfo info) {
+        info.gso = false;
+        info.run_segments = info.run_bytes = 0;
+        info.header_room = info.tail_room = 0;
+        const std::lock_guard lock(mutex_);
+        info_ = std::move(info);
+    }
+    size_t header_room() const { return header_room_; }
+    size_t tail_room() const { return tail_room_; }
+    // Handed over, and not taken by the transport yet.
+    Crew::Batch &waiting() { return waiting_; }
+    size_t &first_waiting() { return first_waiting_; }
+    void on_sent(size_t bytes) { posted_ -= bytes; }
+    // How much the transport holds; of an unknown rate nothing is known a moment later.
+    void on_looked(uint64_t held, Time now) {
+        held_ = rate_ != 0 ? held : 0;
+        looked_at_ = now.us;
+    }
+    // The borrowers (bits) that wait, if there is room again.
+    uint64_t take_blocked() { return posted_ <= kMost / 2 ? blocked_.exchange(0) : 0; }
+
+  private:
+    const uint64_t handle_;
+    const size_t header_room_, tail_room_;
+    const uint64_t rate_;
+    std::atomic<uint64_t> posted_{0}, blocked_{0}, held_{0};
+    std::atomic<uint64_t> looked_at_{0};
+    mutable std::mutex mutex_;
+    link::EndpointInfo info_;
+    Crew::Batch waiting_;
+    size_t first_waiting_ = 0;
+};
+
+} // namespace plait::runtime
