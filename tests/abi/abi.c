@@ -163,7 +163,7 @@ int worker_of(uint64_t handle) {
 uint32_t side_connections(plait_node *node) {
     plait_node_stats stats = {.struct_size = sizeof stats};
     assert_ok(plait_node_get_stats(node, &stats));
-    return stats.connections;
+    return stats.connections - stats.handshakes;
 }
 
 void pair_expect_connections(pair *p, side *s, uint32_t count) {

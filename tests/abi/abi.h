@@ -58,7 +58,8 @@ void side_close(side *s);
 void side_open_crew(side *s, plait_identity *identity, const char *uri);
 /* Whose a handle is. */
 int worker_of(uint64_t handle);
-/* How many connections a node has, in any state. */
+/* How many connections a node has, without handshakes under way: one that the other side has given
+ * up, as when both dial, is there until its time is over. */
 uint32_t side_connections(plait_node *node);
 
 /* Fixtures for cmocka: two nodes; two connected nodes. */
