@@ -130,7 +130,8 @@ typedef struct plait_channel_config {
                                    grows with the line's speed while there is memory, and falls back
                                    when the peer sends nothing for a second */
     uint64_t send_buffer;     /**< bytes kept for sending at most; default: what the line's speed
-                                   asks for, up to 64 MiB or half of the node's memory_budget */
+                                   asks for, up to 64 MiB or half of the node's memory_budget,
+                                   shared by those channels that have more than 256 KiB to send */
     uint64_t token;           /**< comes back in this channel's events */
     uint8_t fec;              /**< PLAIT_FEC_*. It costs memory on both sides: a few times what is
                                    protected at one time, at most 1 MiB of the receiver's */
@@ -349,7 +350,8 @@ PLAIT_API plait_status plait_channel_reset(plait_node *node, plait_channel chann
 PLAIT_API plait_status plait_channel_stop(plait_node *node, plait_channel channel, uint64_t code);
 
 /** Closes a channel: no more is read, and what was sent is still delivered (plait_channel_reset
- *  before if it shall not be). CHANNEL_CLOSED follows; after it this call only closes the handle.
+ *  before if it shall not be). A request that was not answered is refused, with code 0.
+ *  CHANNEL_CLOSED follows; after it this call only closes the handle.
  *  [any-thread] [callback-ok]  Since 0.1. */
 PLAIT_API plait_status plait_channel_close(plait_node *node, plait_channel channel);
 

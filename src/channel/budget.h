@@ -128,6 +128,15 @@ class ConnectionBudget {
     void set_shortest_way(Duration d) { shortest_way_ = d; }
     Duration shortest_way() const { return shortest_way_; }
 
+    // Channels that have more to send than each may keep in any case: they share what the line's
+    // speed asks for.
+    void set_bulk(bool was, bool is) {
+        PLAIT_ASSERT(bulk_ > 0 || !was);
+        bulk_ += static_cast<uint32_t>(is) - static_cast<uint32_t>(was);
+    }
+    // Of one that is, or would be, among them.
+    uint64_t send_share(bool is) const { return 2 * bdp_ / (bulk_ + (is ? 0 : 1)); }
+
     // The longest encoding window that the peer takes; 0: it knows no REPAIR.
     void set_repair_window(uint64_t bytes) { repair_window_ = bytes; }
     uint64_t repair_window() const { return repair_window_; }
@@ -154,6 +163,7 @@ class ConnectionBudget {
     uint64_t share_, used_ = 0, promised_ = 0, pledged_ = 0, bdp_ = 0;
     Duration srtt_ = base::millis(100);
     Duration shortest_way_{};
+    uint32_t bulk_ = 0;
 };
 
 } // namespace plait::channel

@@ -52,7 +52,13 @@ uint64_t SendHalf::buffer_limit(const Core &c) const {
     // Behind a lost packet everything waits for its repetition, and the application is asked for
     // more only when half is free.
     const uint64_t most = std::max(kSendBufferAutoMax, c.budget->share());
-    return std::clamp(2 * c.budget->bdp(), kSendBufferAuto, most);
+    const bool bulk = written_ - settled_ > kSendBufferAuto;
+    return std::clamp(c.budget->send_share(bulk), kSendBufferAuto, most);
+}
+
+// After each change of what is taken and not settled; `before`: how much that was.
+void SendHalf::note_bulk(Core &c, uint64_t before) const {
+    c.budget->set_bulk(before > kSendBufferAuto, written_ - settled_ > kSendBufferAuto);
 }
 
 // Whether `n` bytes that must be taken whole fit. What is larger than half the buffer may exceed it
@@ -124,8 +130,9 @@ void SendHalf::add_record(Core &c, uint64_t start, uint64_t size, Time now) {
 }
 
 void SendHalf::taken(Core &c, uint64_t bytes, Time now) {
-    const uint64_t start = written_;
+    const uint64_t start = written_, before = written_ - settled_;
     written_ = flight_->buffer.end();
+    note_bulk(c, before);
     PLAIT_ASSERT(written_ <= base::kVarintMax);
     add_record(c, start, bytes, now);
     if (std::exchange(mark_next_, false)) {
@@ -287,7 +294,9 @@ void SendHalf::write_off(Core &c) {
         (acked ? s.bytes_acked : s.bytes_undelivered) += r.size;
         (acked ? s.messages_acked : s.messages_undelivered)++;
     }
+    const uint64_t before = written_ - settled_;
     settled_ = written_;
+    note_bulk(c, before);
 }
 
 void SendHalf::abort(Core &c, uint64_t code) {
@@ -375,6 +384,7 @@ void SendHalf::take_back_acked(Core &c) {
 }
 
 void SendHalf::destroy(Core &c) {
+    c.budget->set_bulk(written_ - settled_ > kSendBufferAuto, false);
     if (flight_)
         flight_->reserved = false;
     drop_flight(c);

@@ -162,6 +162,7 @@ class SendHalf {
     // Of the buffer.
     uint64_t cost() const;
     uint64_t buffer_limit(const Core &c) const;
+    void note_bulk(Core &c, uint64_t before) const;
     bool fits(const Core &c, uint64_t n) const;
     void add_record(Core &c, uint64_t start, uint64_t size, Time now);
     void taken(Core &c, uint64_t bytes, Time now);

@@ -251,10 +251,35 @@ void test_fin_lost_is_sent_again_and_finished_is_told_once(void **) {
     assert_true(p.a->reset(1) == PLAIT_E_STATE);
 }
 
+// What the line's speed asks for is for all channels with much to send together.
+void test_send_buffers_left_to_us_are_shared(void **) {
+    constexpr uint64_t kBdp = 4u << 20;
+    Memory memory;
+    memory.budget.set_bdp(kBdp);
+    Setup s;
+    s.config = stream();
+    s.peer_window = s.own_window = 65536;
+    s.number = {2};
+    Channel one(s, memory.pools, memory.budget);
+    s.number = {4};
+    auto two = std::make_unique<Channel>(s, memory.pools, memory.budget);
+    const std::vector<uint8_t> much(4 * kBdp);
+    const Bytes parts[] = {much};
+    const size_t first = *one.send(parts, kStart), second = *two->send(parts, kStart);
+    assert_true(first > 2 * kBdp * 9 / 10 && first <= 2 * kBdp);
+    assert_true(second > kBdp * 9 / 10 && second <= kBdp);
+    assert_true(one.room() == 0);
+    assert_true(two->reset(1) == PLAIT_OK);
+    memory.budget.set_bdp(2 * kBdp);
+    assert_true(one.room() > kBdp);
+    two.reset();
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
+        cmocka_unit_test(test_send_buffers_left_to_us_are_shared),
         cmocka_unit_test(test_send_more_than_the_buffer_takes_a_part_then_tells_writable),
         cmocka_unit_test(test_send_beyond_the_limit_stops_and_says_blocked),
         cmocka_unit_test(test_segment_across_extents_has_two_parts_and_headroom),
