@@ -471,6 +471,8 @@ class Connection {
     Duration resend_interval_ = kFirstResend;
     bool answered_elsewhere_ = false; // RESP went to more than one address
     uint8_t sent_in_pieces_ = 0;      // times that the message went out as FRAGs
+    bool close_owed_ = false;
+    uint32_t close_trigger_ = 0; // packets that came since CLOSE was sent
 
     base::SlimVector<uint32_t> links_;                // slots
     uint32_t next_own_link_ = 0, next_peer_link_ = 0; // numbers of each parity not used yet
@@ -503,8 +505,6 @@ class Connection {
     Time last_authentic_, last_sent_, kept_alive_;
     Time look_idle_at_ = kNever; // whether it may sleep
     Time close_deadline_ = kNever;
-    bool close_owed_ = false;
-    uint32_t close_trigger_ = 0;     // packets that came since CLOSE was sent
     std::unique_ptr<Ending> ending_; // once it has begun to end
     ConnectionStats stats_;
 };

@@ -10,7 +10,7 @@ namespace plait::connection {
 
 // What an idle connection, link and channel cost, so that it grows by intention only; beside them
 // lists of connection ids, entries of tables, a label.
-static_assert(sizeof(Connection) <= 832);
+static_assert(sizeof(Connection) <= 768);
 static_assert(sizeof(LinkEntry) + sizeof(link::Asleep) <= 600);
 static_assert(sizeof(ChannelEntry) <= 360);
 
