@@ -5,6 +5,12 @@
 
 namespace plait::connection {
 
+namespace {
+// What a full queue drops hits the smaller window less often than its share, so that windows which
+// together grow as one take a little more than one. So much less each makes up for it.
+constexpr double kModesty = 0.85;
+} // namespace
+
 void Connection::watch_bottlenecks(LinkEntry &link, uint32_t received_us, Time now) {
     if (!bottlenecks_) {
         if (link.state != link::State::kGood || !other_good(link))
@@ -27,8 +33,8 @@ void Connection::share_growth(LinkEntry &link) {
             l.usable() && l.recovery && bottlenecks_->group_of(l.number) == group)
             sum += l.recovery->cwnd();
     const uint64_t own = link.recovery->cwnd();
-    link.recovery->set_growth_share(sum > own ? static_cast<double>(own) / static_cast<double>(sum)
-                                              : 1);
+    link.recovery->set_growth_share(
+        sum > own ? kModesty * static_cast<double>(own) / static_cast<double>(sum) : 1);
 }
 
 void Connection::note_bottlenecks(Time now) {

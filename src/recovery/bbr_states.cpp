@@ -173,7 +173,8 @@ bool Bbr::time_to_go_down(const AckEvent &ack) {
         full_bw_ = ack.delivery_rate;
         // The same number of packets for each, large or small: so equals come to equal shares.
         if (queue_grew_)
-            long_in_flight_ += kProbeStep * mtu_;
+            long_in_flight_ += static_cast<uint64_t>(static_cast<double>(growth_share_) *
+                                                     static_cast<double>(kProbeStep * mtu_));
         return queue_grew_;
     }
     return full_bw_now_ || queue_grew_;
@@ -221,7 +222,12 @@ void Bbr::adapt_long_bounds(const AckEvent &ack) {
 }
 
 void Bbr::raise_slope() {
-    const uint64_t growth = uint64_t{mtu_} << up_rounds_; // bytes a window of ACKs
+    // Bytes a window of ACKs.
+    const uint64_t whole = uint64_t{mtu_} << up_rounds_,
+                   growth =
+                       std::max<uint64_t>(static_cast<uint64_t>(static_cast<double>(growth_share_) *
+                                                                static_cast<double>(whole)),
+                                          1);
     up_rounds_ = std::min(up_rounds_ + 1, kMostUpRounds);
     up_count_ = std::max<uint64_t>(cwnd_ * mtu_ / growth, 1);
 }

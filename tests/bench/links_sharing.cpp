@@ -36,8 +36,9 @@ struct Crowd {
             for (size_t k = 0; k < pairs[i]->wires.size(); k++) {
                 const node::LinkInfo l = pairs[i]->link_info(*pairs[i]->a, k);
                 std::printf("    %zu, link %zu: sent %" PRIu64 ", lost %" PRIu64 ", cwnd %" PRIu64
-                            ", rtt %" PRId64 " us\n",
-                            i, k, l.packets_sent, l.packets_lost, l.cwnd, l.srtt.us);
+                            ", rtt %" PRId64 " us%s\n",
+                            i, k, l.packets_sent, l.packets_lost, l.cwnd, l.srtt.us,
+                            l.shares_bottleneck ? ", coupled" : "");
             }
     }
     // What each got in that time.
@@ -74,11 +75,12 @@ double jain(const std::vector<double> &got) {
 void sharing(Table &t) {
     for (const int queue : {1, 2}) {
         const std::string of = ", queue " + std::to_string(queue) + " BDP, 20 to 60 s";
-        t.run({"two links 20 + one foreign 20 in 20" + of, Sense::kAtMost, 55, "%",
-               [&](uint64_t seed) {
-                   Crowd c(seed, 20, queue, {{20, 20}, {20}});
-                   return first_of_all(c.run(seconds(20), seconds(60)));
-               }});
+        for (const int mbit : {10, 20, 50})
+            t.run({"two links 20 + one foreign 20 in " + std::to_string(mbit) + of, Sense::kAtMost,
+                   55, "%", [&](uint64_t seed) {
+                       Crowd c(seed, mbit, queue, {{20, 20}, {20}});
+                       return first_of_all(c.run(seconds(20), seconds(60)));
+                   }});
         t.run({"two links 20, 30 + one foreign 20 in 50" + of, Sense::kAtMost, 55, "%",
                [&](uint64_t seed) {
                    Crowd c(seed, 50, queue, {{20, 30}, {20}});

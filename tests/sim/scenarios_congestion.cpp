@@ -139,7 +139,7 @@ void one_bottleneck(World &w) {
         if (!own.link_info(*own.a, i).shares_bottleneck)
             w.fail("link %zu is not known to share its bottleneck", i);
     const double before = got(ours), beside = got(theirs);
-    w.run_for(seconds(20));
+    w.run_for(seconds(40)); // a window takes seconds from one loss to the next
     const double share = (got(ours) - before) / (got(ours) - before + got(theirs) - beside);
     if (share > 0.63 || share < 0.30)
         w.fail("%.1f %% of a shared bottleneck", share * 100);
