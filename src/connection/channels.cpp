@@ -358,12 +358,14 @@ void Connection::tune_windows(Time now) {
     // as a rate of window / RTT, and so doubles it.
     Duration longest = base::millis(1), shortest = base::seconds(3600);
     uint64_t received = 0, rate = 0;
+    bool narrow_return = false; // the peer has asked for fewer ACKs
     for (size_t i = 0; i < links_.size(); i++) {
         const LinkEntry &l = link_at(i);
         received += l.payload_received;
         if (!l.recovery)
             continue;
         longest = std::max(longest, l.recovery->rtt().srtt());
+        narrow_return |= l.recovery->received.frequency().packets > 0;
         if (!l.usable())
             continue;
         rate += l.rate(services_.endpoints[l.endpoint.v]);
@@ -376,9 +378,9 @@ void Connection::tune_windows(Time now) {
     const uint64_t fresh = received - std::min(received, tuned_received_);
     uint64_t receive_bdp =
         fresh * static_cast<uint64_t>(longest.us) / static_cast<uint64_t>(elapsed.us);
-    // While it grows, a round trip later it will be twice as much: slow start is not to meet the
-    // window on its way.
-    if (2 * receive_bdp > budget_->bdp() + budget_->bdp() / 4)
+    // While it grows, a round trip later it will be twice as much; over a narrow way back limits
+    // come late enough for slow start to meet them.
+    if (narrow_return && 2 * receive_bdp > budget_->bdp() + budget_->bdp() / 4)
         receive_bdp *= 2;
     budget_->set_bdp(2 * std::max({receive_bdp, send_bdp, budget_->bdp() / 4}));
     budget_->set_srtt(longest);

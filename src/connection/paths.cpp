@@ -156,6 +156,10 @@ void Connection::recover(LinkEntry &link, Time now) {
     if (link.state == link::State::kSuspect ||
         (link.state == link::State::kDead && link.validated)) {
         set_link_state(link, link::State::kGood, PLAIT_OK, now);
+        for (size_t i = 0; i < links_.size(); i++)
+            if (LinkEntry &l = link_at(i);
+                l.recovery && &l != &link && l.recovery->acks_from == link.number)
+                l.recovery->end_excuse(now);
         touch();
     }
 }

@@ -378,6 +378,11 @@ Time LinkRecovery::suspicion_timer() {
     return late == kNever ? kNever : late + std::max({r.rttvar() * 4, r.srtt() / 8, kGranularity});
 }
 
+void LinkRecovery::end_excuse(Time now) {
+    const Duration answer = (use_other() ? other_ : rtt_).srtt() + max_ack_delay();
+    excused_ = std::min(excused_, now - answer);
+}
+
 void LinkRecovery::mark_all_lost(Outcome &out) {
     ledger_.abandon_all(out);
     stats_.packets_lost += out.lost.size();

@@ -159,6 +159,8 @@ class LinkRecovery {
     Time overdue();
     // Answers came over a link that is suspect now: the suspicion timer begins again.
     void excuse(Time now) { excused_ = now; }
+    // That link brings answers again: those that this one owes are due now.
+    void end_excuse(Time now);
     // While suspect, loss is not persistent congestion.
     void set_suspect(bool suspect) { suspect_ = suspect; }
     // The link died: hands everything outstanding back, in out.lost, once. Not taken for

@@ -395,6 +395,21 @@ CHECKED_TEST(test_known_line_gets_small_packets_and_no_burst) {
     return true;
 }
 
+// Another link was blamed for the silence, and then was heard: what is owed is due at once.
+CHECKED_TEST(test_suspicion_goes_on_when_the_excuse_ends) {
+    LinkRecovery l({});
+    Outcome out;
+    Time now{1'000'000};
+    warm_up(l, out, now);
+    send(l, now);
+    const Time suspicion = l.suspicion_timer(), heard = suspicion + millis(20);
+    l.excuse(suspicion);
+    CHECK(l.suspicion_timer() >= suspicion + millis(100));
+    l.end_excuse(heard);
+    CHECK(l.suspicion_timer() > heard && l.suspicion_timer() < heard + millis(30));
+    return true;
+}
+
 // A peer that was asked to let ACKs be farther apart is not suspected for doing so; one that was
 // asked to hurry again may not know it yet.
 CHECKED_TEST(test_timer_waits_as_long_as_acks_were_asked_to) {
@@ -440,6 +455,7 @@ int main() {
         cmocka_unit_test(test_mtu_probe_loss_is_not_congestion),
         cmocka_unit_test(test_black_hole_brings_the_base_size_back),
         cmocka_unit_test(test_known_line_gets_small_packets_and_no_burst),
+        cmocka_unit_test(test_suspicion_goes_on_when_the_excuse_ends),
         cmocka_unit_test(test_timer_waits_as_long_as_acks_were_asked_to),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
