@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A line so long and so fast that more is on it than anywhere else: what numbers, records, windows
-// and acknowledgements have to hold. PLAIT_SIM_WIDE=24 has 2^24 packets in flight, which is as many
-// as a link may have (a quarter of an hour and 10 GB: `sim wide --once --patience 3600`); the usual
-// run has fewer and tests the same limit, lowered.
+// and acknowledgements have to hold. PLAIT_SIM_WIDE=20 has a million packets in flight (a minute:
+// `sim wide --once`); the usual run has fewer and tests the same limit, lowered.
 #include "recovery/sent.h"
 #include "scenario.h"
 
