@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A line so long and so fast that more is on it than anywhere else: what numbers, records, windows
-// and acknowledgements have to hold. PLAIT_SIM_WIDE=20 has a million packets in flight (a minute:
-// `sim wide --once`); the usual run has fewer and tests the same limit, lowered.
+// and acknowledgements have to hold. PLAIT_SIM_WIDE=22 has four million packets in flight (four
+// minutes: `sim wide --once`); the usual run has fewer and tests the same limit, lowered.
 #include "recovery/sent.h"
 #include "scenario.h"
 
