@@ -332,6 +332,7 @@ class Connection {
     void on_close_frame(const wire::CloseFrame &f, Time now);
     Status on_label(Bytes body, Time now);
     Status on_classes(Bytes body, Time now);
+    void on_classes_told();
     Status on_record(uint64_t type, Bytes body, Time now);
     bool send_record(uint64_t type, Bytes body, Time now);
 
@@ -456,8 +457,8 @@ class Connection {
     base::SlimVector<EarlyPacket> early_packets_;
     crypto::HeaderKey send_mask_, receive_mask_;
     crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
-    uint8_t my_class_count_ = 0;
-    std::shared_ptr<const PeerFacts> peer_facts_; // at first nothing
+    uint8_t my_class_count_ = 0, told_class_count_ = 0; // the peer knows so many of them
+    std::shared_ptr<const PeerFacts> peer_facts_;       // at first nothing
 
     // Where the peer's own INIT came from, while both dial: ours goes there once, too.
     struct Redial {

@@ -91,7 +91,7 @@ Status Connection::dial(const crypto::NodeId *peer, EndpointIndex endpoint,
     const auto cid = services_.cids.issue(cls, {slot_, {0}});
     if (!cid.ok())
         return cid.status();
-    my_class_count_ = static_cast<uint8_t>(services_.cids.class_count());
+    my_class_count_ = told_class_count_ = static_cast<uint8_t>(services_.cids.class_count());
     cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
     promise_channels(true);
     auto handshake = Handshake::dial(services_.local, peer, *cid, my_parameters(cls));
@@ -122,7 +122,7 @@ Status Connection::answer(Handshake::Pointer handshake, const Arrival &from, con
     const auto cid = services_.cids.issue(cls, {slot_, {0}});
     if (!cid.ok())
         return cid.status();
-    my_class_count_ = static_cast<uint8_t>(services_.cids.class_count());
+    my_class_count_ = told_class_count_ = static_cast<uint8_t>(services_.cids.class_count());
     cids_.add_issued({cids_.take_seq(), {0}, cls, true, *cid});
     handshake_ = std::move(handshake);
     ephemeral_tag_ = handshake_->ephemeral_tag();
@@ -425,6 +425,7 @@ void Connection::become_connected(Time now) {
     answer_held_requests(now);
     if (role_ == Role::kInitiator && link)
         link->probes_owed = 1; // a 1-RTT packet at once: it confirms the responder's side
+    announce_classes(now);     // that came during the handshake
     issue_spares();
     progress_waiting(now);
     check_dormancy();

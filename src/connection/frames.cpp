@@ -180,6 +180,14 @@ void Connection::announce_classes(Time now) {
     issue_spares();
 }
 
+// The peer has read all of the control stream: ids of classes that it has just learnt may follow.
+void Connection::on_classes_told() {
+    for (const IssuedCid &c : cids_.issued())
+        if (c.cid_class >= told_class_count_)
+            pending_.add({Control::kNewCid, c.seq, 0});
+    told_class_count_ = my_class_count_;
+}
+
 Status Connection::on_label(Bytes body, Time now) {
     base::Reader r(body);
     const uint64_t number = r.varint();

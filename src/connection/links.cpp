@@ -115,7 +115,8 @@ Status Connection::issue_cid(LinkNumber number, uint8_t cid_class) {
         return cid.status();
     const uint32_t seq = cids_.take_seq();
     cids_.add_issued({seq, number, cid_class, false, *cid});
-    pending_.add({Control::kNewCid, seq, 0});
+    if (cid_class < told_class_count_)
+        pending_.add({Control::kNewCid, seq, 0});
     return PLAIT_OK;
 }
 

@@ -108,6 +108,8 @@ void Connection::end_acked(AckedRun &run, Time now) {
         return;
     if (ChannelEntry *e = find_channel({run.channel})) {
         e->on_acked(run.start, run.end - run.start, run.fin);
+        if (run.channel == 0 && told_class_count_ != my_class_count_ && e->unacked() == 0)
+            on_classes_told();
         harvest(*e, now);
     }
     run.channel = base::kNoSlot;

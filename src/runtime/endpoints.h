@@ -133,7 +133,7 @@ class Endpoints final : public node::Output {
     void tell_borrowers(const Endpoint &h, const Notice &notice);
     void on_item(const Crew::Item &item, MutBytes bytes, Time now);
     uint32_t send_borrowed(Endpoint &h, std::span<const plait_datagram> v);
-    void send_for(Endpoint &h, const Crew::Item &item, Bytes bytes, Time now);
+    void send_for(Endpoint &h, const Crew::Item &item, Bytes bytes);
     bool pass_on(Endpoint &h, const Crew::Item &item, Bytes bytes);
     void flush_loan(Endpoint &h, Time now);
     void after_sending(Endpoint &h, Time now);

@@ -5,6 +5,7 @@
 #include "runtime/system.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace plait::runtime {
 
@@ -38,41 +39,50 @@ void Endpoints::tell_borrowers(const Endpoint &h, const Notice &notice) {
     crew_->post_to_others(item);
 }
 
+void Loan::wait(const Crew::Item &item, Bytes bytes) {
+    waiting_.items.push_back(item);
+    waiting_.items.back().at = waiting_.bytes.size();
+    waiting_.bytes.insert(waiting_.bytes.end(), bytes.begin(), bytes.end());
+}
+
+void Loan::drop_first() {
+    first_++;
+    if (first_ <= waiting_.items.size() / 2)
+        return;
+    // The greater part is gone: the rest moves down.
+    const size_t gone = anything_waits() ? first().at : waiting_.bytes.size();
+    waiting_.items.erase(waiting_.items.begin(),
+                         waiting_.items.begin() + static_cast<std::ptrdiff_t>(first_));
+    waiting_.bytes.erase(waiting_.bytes.begin(),
+                         waiting_.bytes.begin() + static_cast<std::ptrdiff_t>(gone));
+    for (Crew::Item &item : waiting_.items)
+        item.at -= gone;
+    first_ = 0;
+}
+
 // A borrower's datagram: to the transport, or behind those that wait for it.
-void Endpoints::send_for(Endpoint &h, const Crew::Item &item, Bytes bytes, Time now) {
+void Endpoints::send_for(Endpoint &h, const Crew::Item &item, Bytes bytes) {
     if (!h.loan)
         return;
-    Loan &loan = *h.loan;
-    Crew::Batch &waiting = loan.waiting();
-    if (waiting.items.empty() && pass_on(h, item, bytes)) {
-        loan.on_sent(bytes.size());
-    } else {
-        waiting.items.push_back(item);
-        waiting.items.back().at = waiting.bytes.size();
-        waiting.bytes.insert(waiting.bytes.end(), bytes.begin(), bytes.end());
-    }
-    after_sending(h, now);
+    if (!h.loan->anything_waits() && pass_on(h, item, bytes))
+        h.loan->on_sent(bytes.size());
+    else
+        h.loan->wait(item, bytes);
 }
 
 void Endpoints::flush_loan(Endpoint &h, Time now) {
     Loan &loan = *h.loan;
-    Crew::Batch &waiting = loan.waiting();
-    size_t &first = loan.first_waiting();
-    for (; first < waiting.items.size(); first++) {
-        const Crew::Item &item = waiting.items[first];
-        if (!pass_on(h, item, Bytes(waiting.bytes).subspan(item.at, item.size)))
-            break;
-        loan.on_sent(item.size);
-    }
-    if (first == waiting.items.size()) {
-        waiting.items.clear();
-        waiting.bytes.clear();
-        first = 0;
+    while (loan.anything_waits() && pass_on(h, loan.first(), loan.first_bytes())) {
+        loan.on_sent(loan.first().size);
+        loan.drop_first();
     }
     after_sending(h, now);
 }
 
+// Once for all that was sent in a turn.
 void Endpoints::after_sending(Endpoint &h, Time now) {
+    if (!h.loan->take_used())
+        return;
     h.loan->on_looked(transport_info(h, nullptr).queued_bytes, now);
     for (uint64_t bits = h.loan->take_blocked(); bits != 0; bits &= bits - 1)
         crew_->post(static_cast<uint32_t>(std::countr_zero(bits)),
@@ -131,7 +141,7 @@ uint32_t Endpoints::send_borrowed(Endpoint &h, std::span<const plait_datagram> v
             break;
         h.loan->on_posted(d.len);
         if (!crew_->post(0, item_of(Crew::Kind::kSend, h.shared, d), {d.data, d.len}))
-            h.loan->on_sent(d.len); // dropped, as on any way
+            h.loan->on_lost(d.len); // dropped, as on any way
         done++;
     }
     return done;

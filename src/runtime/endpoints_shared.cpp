@@ -107,6 +107,9 @@ void Endpoints::on_handed(Time now) {
     crew_->collect(worker_, handed_);
     for (const Crew::Item &item : handed_.items)
         on_item(item, MutBytes(handed_.bytes).subspan(item.at, item.size), now);
+    for (const auto &h : slots_)
+        if (h && h->loan && !h->is_borrowed())
+            after_sending(*h, now);
 }
 
 void Endpoints::on_item(const Crew::Item &item, MutBytes bytes, Time now) {
@@ -124,7 +127,7 @@ void Endpoints::on_item(const Crew::Item &item, MutBytes bytes, Time now) {
     if (h == nullptr)
         return; // closed meanwhile
     switch (item.kind) {
-    case Kind::kSend: return send_for(*h, item, bytes, now);
+    case Kind::kSend: return send_for(*h, item, bytes);
     case Kind::kState:
         return apply(*h, {item.what, item.remote.len != 0, item.remote, item.value}, now);
     case Kind::kWritable: return node_->endpoint_writable(h->index, now);

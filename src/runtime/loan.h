@@ -9,19 +9,23 @@
 
 #include "runtime/crew.h"
 
+#include <algorithm>
 #include <atomic>
+#include <utility>
 
 namespace plait::runtime {
 
 class Loan {
   public:
-    // Bytes of all borrowers that are on their way to the transport; a datagram more always fits.
+    // Bytes of all borrowers that are on their way to the transport: what a line of known rate
+    // takes in 20 ms, but two datagrams, and at most this. One datagram more always fits.
     static constexpr uint64_t kMost = 64u << 10;
 
     // `info`: as worker 0 has it.
     Loan(uint64_t handle, const link::EndpointInfo &info)
         : handle_(handle), header_room_(info.header_room), tail_room_(info.tail_room),
-          rate_(info.rate) {
+          rate_(info.rate),
+          most_(rate_ == 0 ? kMost : std::clamp<uint64_t>(rate_ / 50, 2 * info.mtu, kMost)) {
         set_info(info);
     }
 
@@ -36,12 +40,13 @@ class Loan {
     // -- borrowers
     // False: `worker` is told (kWritable) when it may.
     bool may_send(uint32_t worker) {
-        if (posted_ < kMost)
+        if (posted_ < most_)
             return true;
         blocked_ |= uint64_t{1} << worker;
-        return posted_ < kMost; // worker 0 may not have seen the bit
+        return posted_ < most_; // worker 0 may not have seen the bit
     }
     void on_posted(size_t bytes) { posted_ += bytes; }
+    void on_lost(size_t bytes) { posted_ -= bytes; }
     // Bytes that are to leave before a new one. What the transport held when worker 0 last looked
     // drains at the line's rate.
     uint64_t queued(Time now) const {
@@ -61,28 +66,37 @@ class Loan {
     }
     size_t header_room() const { return header_room_; }
     size_t tail_room() const { return tail_room_; }
-    // Handed over, and not taken by the transport yet.
-    Crew::Batch &waiting() { return waiting_; }
-    size_t &first_waiting() { return first_waiting_; }
-    void on_sent(size_t bytes) { posted_ -= bytes; }
+    // A datagram that was handed over waits for the transport.
+    void wait(const Crew::Item &item, Bytes bytes);
+    bool anything_waits() const { return first_ < waiting_.items.size(); }
+    const Crew::Item &first() const { return waiting_.items[first_]; }
+    Bytes first_bytes() const { return Bytes(waiting_.bytes).subspan(first().at, first().size); }
+    void drop_first();
+    void on_sent(size_t bytes) {
+        posted_ -= bytes;
+        used_ = true;
+    }
+    // Whether anything was sent since the last call.
+    bool take_used() { return std::exchange(used_, false); }
     // How much the transport holds; of an unknown rate nothing is known a moment later.
     void on_looked(uint64_t held, Time now) {
         held_ = rate_ != 0 ? held : 0;
         looked_at_ = now.us;
     }
     // The borrowers (bits) that wait, if there is room again.
-    uint64_t take_blocked() { return posted_ <= kMost / 2 ? blocked_.exchange(0) : 0; }
+    uint64_t take_blocked() { return posted_ <= most_ / 2 ? blocked_.exchange(0) : 0; }
 
   private:
     const uint64_t handle_;
     const size_t header_room_, tail_room_;
-    const uint64_t rate_;
+    const uint64_t rate_, most_;
     std::atomic<uint64_t> posted_{0}, blocked_{0}, held_{0};
     std::atomic<uint64_t> looked_at_{0};
     mutable std::mutex mutex_;
     link::EndpointInfo info_;
     Crew::Batch waiting_;
-    size_t first_waiting_ = 0;
+    size_t first_ = 0;
+    bool used_ = false;
 };
 
 } // namespace plait::runtime
