@@ -121,8 +121,9 @@ typedef struct plait_channel_config {
                                    16 MiB */
     uint32_t resend_limit;    /**< PLAIT_RESEND_AT_MOST: how often */
     uint64_t deadline_us;     /**< PLAIT_RESEND_UNTIL_DEADLINE: microseconds, at most 1,000 s. What
-                                   could not arrive by then is given up before: as much earlier as
-                                   the way takes at least, at most half of this */
+                                   is not expected to arrive by then is given up before: earlier by
+                                   half the shortest round trip, an estimate of the way, at most by
+                                   half of this */
     uint64_t reorder_wait_us; /**< ordered, never resent: how long a gap may delay a later message;
                                    at most 1,000 s. 0: not at all */
     uint64_t window;          /**< bytes that the peer may send ahead of reading, at first, 4 KiB to

@@ -52,7 +52,7 @@
  *      the worker whose connection it is for.
  *    - Endpoints of other transports, those of the application and udp:// with a star are opened by
  *      the first worker; what the others send and receive over them it hands on, a copy and a queue
- *      more for each datagram.
+ *      more for each datagram. Serial lines have 192 connection ids, for all workers together.
  *    - Connections by plait_connect go to one worker after the other, but all with the same peer to
  *      the same. Those of others are spread by chance.
  *    - max_connections and memory_budget are divided evenly. Bans hold for all workers, rates at

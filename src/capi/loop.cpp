@@ -131,7 +131,14 @@ plait_status plait_node_wake(plait_node *node) {
 }
 
 plait_status plait_node_suspend(plait_node *node) {
-    return on_all(__func__, node, [](runtime::Worker &worker) { return worker.suspend(); });
+    // The first carries what the others still send.
+    return guard(__func__, [&]() -> plait_status {
+        if (node == nullptr)
+            return fail(PLAIT_E_NULL, "plait_node_suspend: the node is NULL");
+        std::for_each(node->workers.rbegin(), node->workers.rend(),
+                      [](const auto &worker) { worker->suspend(); });
+        return PLAIT_OK;
+    });
 }
 
 plait_status plait_node_resume(plait_node *node) {

@@ -171,10 +171,12 @@ void plait_node_free(plait_node *node) {
         delete node;
 }
 
-// No worker hands anything to one that is gone.
+// No worker hands anything to one that is gone, and the first carries the others' last words.
 plait_node::~plait_node() {
     for (const auto &worker : workers)
         worker->halt();
+    std::for_each(workers.rbegin(), workers.rend(),
+                  [](const auto &worker) { worker->say_goodbye(); });
 }
 
 bool plait_node::is_in_callback() const {

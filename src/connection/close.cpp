@@ -106,6 +106,7 @@ void Connection::finish_close(Time now) {
         LinkEntry &l = link_at(i);
         if (l.state != link::State::kClosed)
             l.state = link::State::kClosed;
+        l.keep_addresses(); // its getters go on answering
         l.recovery.reset();
         l.asleep.reset();
         l.candidate.reset();

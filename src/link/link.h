@@ -146,6 +146,11 @@ struct Link {
     uint64_t expected() const;
     recovery::LinkStats stats() const;
     Addresses addresses() const;
+    // Of one that ends asleep.
+    void keep_addresses() {
+        if (!way)
+            way = std::make_unique<Addresses>(addresses());
+    }
 
     void note(const Change &change);
 

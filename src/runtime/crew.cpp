@@ -79,7 +79,8 @@ bool Crew::post(uint32_t to, Item item, Bytes bytes) {
     Batch &batch = inbox.batch;
     const bool datagram = item.kind <= Kind::kReset;
     const size_t most = datagram ? kHandedMax : kNotesMax;
-    if (batch.items.size() >= most || batch.bytes.size() + bytes.size() > kHandedBytes) {
+    const bool too_long = datagram && batch.bytes.size() + bytes.size() > kHandedBytes;
+    if (batch.items.size() >= most || too_long) {
         inbox.dropped++;
         return false;
     }

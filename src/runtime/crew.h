@@ -70,8 +70,9 @@ class Crew {
         uint64_t endpoint = 0; // as the application knows it
         plait_addr remote{}, local{};
         connection::Proof proof{};
-        uint32_t what = 0;       // kState: PLAIT_TRANSPORT_*, about `remote` if that has a length
-        uint64_t value = 0;      // and its value, or why it is gone
+        uint32_t what = 0;       // kState: PLAIT_TRANSPORT_*,
+        bool has_addr = false;   // about `remote`,
+        uint64_t value = 0;      // with its value; or why it is gone
         size_t at = 0, size = 0; // in the batch's bytes
     };
     struct Batch {

@@ -88,7 +88,7 @@ Result<uint64_t> Endpoints::open(const std::string &uri, const OpenOptions &opti
     h.is_shared = crew_ != nullptr && !options.alone &&
                   (h.transport->capabilities & PLAIT_CAP_PER_WORKER) != 0;
     Status status = open_plugin(h);
-    if (status == PLAIT_E_UNSUPPORTED && h.is_shared) {
+    if (status == PLAIT_E_UNSUPPORTED && h.is_shared && worker_ == 0) {
         h.is_shared = false; // this one of the transport's only once
         h.fail_text.clear();
         status = open_plugin(h);
@@ -174,7 +174,8 @@ node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
     info.point_to_point = from.flags & PLAIT_INFO_POINT_TO_POINT;
     info.loopback = from.flags & PLAIT_INFO_LOOPBACK;
     info.back_pressure = from.flags & PLAIT_INFO_BACK_PRESSURE;
-    info.gso = from.capabilities & h.transport->capabilities & PLAIT_CAP_GSO;
+    const bool alone = crew_ != nullptr && !h.is_shared; // then its queue holds single datagrams
+    info.gso = !alone && (from.capabilities & h.transport->capabilities & PLAIT_CAP_GSO) != 0;
     info.ecn = from.capabilities & h.transport->capabilities & PLAIT_CAP_ECN;
     info.run_segments = info.gso ? from.run_segments : 0;
     info.run_bytes = info.gso ? from.run_bytes : 0;

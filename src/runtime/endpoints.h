@@ -137,6 +137,9 @@ class Endpoints final : public node::Output {
     bool pass_on(Endpoint &h, const Crew::Item &item, Bytes bytes);
     void flush_loan(Endpoint &h, Time now);
     void after_sending(Endpoint &h, Time now);
+    void tell_blocked(Loan &loan);
+    uint32_t send_own(Endpoint &h, std::span<const plait_datagram> v);
+    uint32_t send_now(Endpoint &h, std::span<const plait_datagram> v);
     void apply(Endpoint &h, const Notice &notice, Time now);
     void apply_member(Endpoint &group, const Notice &notice, Time now);
     void open_member(Endpoint &group, const plait_addr &addr, Time now);

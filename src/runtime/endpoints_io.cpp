@@ -168,21 +168,27 @@ void Endpoints::end(Endpoint &h, Status why, Time now) {
 
 uint32_t Endpoints::send(EndpointIndex index, std::span<const plait_datagram> v) {
     Endpoint *h = at(index);
-    const uint32_t n = static_cast<uint32_t>(v.size());
-    if (h != nullptr && h->output)
-        return send_app(*h, v);
-    if (h != nullptr && h->is_borrowed())
+    if (h == nullptr)
+        return static_cast<uint32_t>(v.size()); // nobody will ever take them
+    if (h->is_borrowed())
         return send_borrowed(*h, v);
+    return h->loan ? send_own(*h, v) : send_now(*h, v);
+}
+
+uint32_t Endpoints::send_now(Endpoint &h, std::span<const plait_datagram> v) {
+    if (h.output)
+        return send_app(h, v);
+    const uint32_t n = static_cast<uint32_t>(v.size());
     uint32_t done = 0;
     while (done < n) {
-        if (h == nullptr || h->self == nullptr || h->failed)
+        if (h.self == nullptr || h.failed)
             return n; // nobody will ever take them
         uint32_t sent = 0;
-        const Status status = h->transport->send(h->self, v.data() + done, n - done, &sent);
+        const Status status = h.transport->send(h.self, v.data() + done, n - done, &sent);
         done += std::min(sent, n - done);
         if (status == PLAIT_OK || status == PLAIT_E_AGAIN || done == n)
             break;
-        h->send_errors++; // about v[done] alone, which is dropped
+        h.send_errors++; // about v[done] alone, which is dropped
         done++;
     }
     return done;
@@ -208,9 +214,11 @@ uint32_t Endpoints::send_app(Endpoint &h, std::span<const plait_datagram> v) {
 
 uint64_t Endpoints::queued_bytes(EndpointIndex index) {
     const Endpoint *h = at(index);
-    if (h != nullptr && h->is_borrowed())
+    if (h == nullptr)
+        return 0;
+    if (h->is_borrowed())
         return h->loan->queued(monotonic_now());
-    return h != nullptr ? transport_info(*h, nullptr).queued_bytes : 0;
+    return transport_info(*h, nullptr).queued_bytes + (h->loan ? h->loan->posted() : 0);
 }
 
 void Endpoints::complete(plait_event &event) {

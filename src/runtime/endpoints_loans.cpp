@@ -12,6 +12,7 @@ namespace plait::runtime {
 // -- worker 0
 
 void Endpoints::lend(Endpoint &h) {
+    PLAIT_ASSERT(worker_ == 0);
     h.loan = std::make_shared<Loan>(h.handle, node_->endpoint_stats(h.handle)->info);
     crew_->lend(h.loan);
     crew_->post_to_others({.kind = Crew::Kind::kLend, .endpoint = h.handle});
@@ -34,8 +35,8 @@ void Endpoints::tell_borrowers(const Endpoint &h, const Notice &notice) {
     Crew::Item item{.kind = Crew::Kind::kState, .endpoint = h.handle};
     item.what = notice.what;
     item.value = notice.value;
-    if (notice.has_addr)
-        item.remote = notice.addr;
+    item.has_addr = notice.has_addr;
+    item.remote = notice.addr;
     crew_->post_to_others(item);
 }
 
@@ -70,6 +71,20 @@ void Endpoints::send_for(Endpoint &h, const Crew::Item &item, Bytes bytes) {
         h.loan->wait(item, bytes);
 }
 
+// Worker 0's own. What the transport has refused stays the first of all that is offered to it, and
+// nobody overtakes anybody: where something waits there is one line for all.
+uint32_t Endpoints::send_own(Endpoint &h, std::span<const plait_datagram> v) {
+    Loan &loan = *h.loan;
+    const uint32_t n = static_cast<uint32_t>(v.size());
+    uint32_t done = loan.anything_waits() ? 0 : send_now(h, v);
+    for (; done < n && loan.may_send(0); done++) {
+        const plait_datagram &d = v[done];
+        loan.on_posted(d.len);
+        loan.wait(item_of(Crew::Kind::kSend, h.handle, d), {d.data, d.len});
+    }
+    return done;
+}
+
 void Endpoints::flush_loan(Endpoint &h, Time now) {
     Loan &loan = *h.loan;
     while (loan.anything_waits() && pass_on(h, loan.first(), loan.first_bytes())) {
@@ -84,9 +99,14 @@ void Endpoints::after_sending(Endpoint &h, Time now) {
     if (!h.loan->take_used())
         return;
     h.loan->on_looked(transport_info(h, nullptr).queued_bytes, now);
-    for (uint64_t bits = h.loan->take_blocked(); bits != 0; bits &= bits - 1)
+    tell_blocked(*h.loan);
+}
+
+// Worker 0 itself may be one of them.
+void Endpoints::tell_blocked(Loan &loan) {
+    for (uint64_t bits = loan.take_blocked(); bits != 0; bits &= bits - 1)
         crew_->post(static_cast<uint32_t>(std::countr_zero(bits)),
-                    {.kind = Crew::Kind::kWritable, .endpoint = h.handle}, {});
+                    {.kind = Crew::Kind::kWritable, .endpoint = loan.handle()}, {});
 }
 
 // False: the transport has no room.
@@ -100,7 +120,7 @@ bool Endpoints::pass_on(Endpoint &h, const Crew::Item &item, Bytes bytes) {
     d.peer = &item.remote;
     d.local = item.has_local ? &item.local : nullptr;
     d.ecn = item.ecn;
-    return send(h.index, {&d, 1}) == 1;
+    return send_now(h, {&d, 1}) == 1;
 }
 
 // -- the others
@@ -140,8 +160,10 @@ uint32_t Endpoints::send_borrowed(Endpoint &h, std::span<const plait_datagram> v
         if (!h.loan->may_send(worker_))
             break;
         h.loan->on_posted(d.len);
-        if (!crew_->post(0, item_of(Crew::Kind::kSend, h.shared, d), {d.data, d.len}))
+        if (!crew_->post(0, item_of(Crew::Kind::kSend, h.shared, d), {d.data, d.len})) {
             h.loan->on_lost(d.len); // dropped, as on any way
+            tell_blocked(*h.loan);  // worker 0 may never hear of it
+        }
         done++;
     }
     return done;

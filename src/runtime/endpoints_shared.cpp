@@ -128,8 +128,7 @@ void Endpoints::on_item(const Crew::Item &item, MutBytes bytes, Time now) {
         return; // closed meanwhile
     switch (item.kind) {
     case Kind::kSend: return send_for(*h, item, bytes);
-    case Kind::kState:
-        return apply(*h, {item.what, item.remote.len != 0, item.remote, item.value}, now);
+    case Kind::kState: return apply(*h, {item.what, item.has_addr, item.remote, item.value}, now);
     case Kind::kWritable: return node_->endpoint_writable(h->index, now);
     case Kind::kGone: return return_loan(*h, static_cast<Status>(item.value), now);
     case Kind::kDatagram:

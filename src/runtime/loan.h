@@ -24,8 +24,8 @@ class Loan {
     // `info`: as worker 0 has it.
     Loan(uint64_t handle, const link::EndpointInfo &info)
         : handle_(handle), header_room_(info.header_room), tail_room_(info.tail_room),
-          rate_(info.rate),
-          most_(rate_ == 0 ? kMost : std::clamp<uint64_t>(rate_ / 50, 2 * info.mtu, kMost)) {
+          most_(info.rate == 0 ? kMost
+                               : std::clamp<uint64_t>(info.rate / 50, 2 * info.mtu, kMost)) {
         set_info(info);
     }
 
@@ -50,8 +50,8 @@ class Loan {
     // Bytes that are to leave before a new one. What the transport held when worker 0 last looked
     // drains at the line's rate.
     uint64_t queued(Time now) const {
-        const double gone =
-            static_cast<double>(rate_) * static_cast<double>((now - Time{looked_at_}).us) * 1e-6;
+        const double gone = static_cast<double>(rate_.load()) *
+                            static_cast<double>((now - Time{looked_at_}).us) * 1e-6;
         const uint64_t held = held_;
         return posted_ + held - std::min(held, static_cast<uint64_t>(std::max(gone, 0.0)));
     }
@@ -61,6 +61,7 @@ class Loan {
         info.gso = false;
         info.run_segments = info.run_bytes = 0;
         info.header_room = info.tail_room = 0;
+        rate_ = info.rate;
         const std::lock_guard lock(mutex_);
         info_ = std::move(info);
     }
@@ -76,6 +77,7 @@ class Loan {
         posted_ -= bytes;
         used_ = true;
     }
+    uint64_t posted() const { return posted_; }
     // Whether anything was sent since the last call.
     bool take_used() { return std::exchange(used_, false); }
     // How much the transport holds; of an unknown rate nothing is known a moment later.
@@ -89,7 +91,8 @@ class Loan {
   private:
     const uint64_t handle_;
     const size_t header_room_, tail_room_;
-    const uint64_t rate_, most_;
+    const uint64_t most_;
+    std::atomic<uint64_t> rate_{0};
     std::atomic<uint64_t> posted_{0}, blocked_{0}, held_{0};
     std::atomic<uint64_t> looked_at_{0};
     mutable std::mutex mutex_;

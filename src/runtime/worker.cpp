@@ -63,17 +63,24 @@ Status Worker::make_poller(uint32_t kind) {
 
 Worker::~Worker() {
     halt();
+    say_goodbye();
     Lock lock(mutex_);
-    callback_ = nullptr;
-    const Time now = monotonic_now();
-    suspended_ = false;
-    if (active_ != nullptr) {
-        end_connections(now);
-    }
     endpoints_.close_all();
     run_releases(lock);
     if (crew_ != nullptr)
         crew_->set_waker(index_, nullptr);
+}
+
+void Worker::say_goodbye() {
+    Lock lock(mutex_);
+    if (std::exchange(said_goodbye_, true) || active_ == nullptr)
+        return;
+    callback_ = nullptr;
+    suspended_ = false;
+    const Time now = monotonic_now();
+    if (crew_ != nullptr)
+        endpoints_.on_handed(now);
+    end_connections(now);
 }
 
 Worker::Call::Call(Worker &worker, Kind kind)

@@ -78,6 +78,9 @@ class Worker final : private Sink {
         Kind kind_;
     };
 
+    // After halt(): tells the peers. Of several workers the first is the last to, as others send
+    // through it.
+    void say_goodbye();
     // Under the lock: a connection that the application was given, to be ended with the node.
     void note_connection(uint64_t connection);
     // The C handle that callbacks are given.
@@ -102,7 +105,7 @@ class Worker final : private Sink {
     bool is_started();
     Status attach(event_base *base);
     void wake();
-    Status suspend();
+    void suspend();
     Status resume();
 
     // Runs the loop, or waits for it, until `done()` returns anything but PLAIT_E_AGAIN, or the
@@ -189,6 +192,7 @@ class Worker final : private Sink {
     bool fd_in_use_ = false; // plait_node_fd was called
     bool woken_ = false;     // plait_node_wake was called
     bool suspended_ = false;
+    bool said_goodbye_ = false;
     bool stuck_ = false; // what waits in the node cannot be told yet
     // An application that answers in its turn, between two waits, sends its answer and what it
     // owes for the question in one packet: the drain is then its call's, or the next wait's.

@@ -250,15 +250,17 @@ void Worker::on_ready() {
     set_alarm(callback_ != nullptr && has_events() ? Time{1} : deadline());
 }
 
-Status Worker::suspend() {
+void Worker::suspend() {
     Lock lock(mutex_);
-    if (!suspended_) {
-        if (!in_callback())
-            settle(monotonic_now());
-        suspended_ = true;
-        endpoints_.pause(true);
-    }
-    return PLAIT_OK;
+    if (suspended_)
+        return;
+    const Time now = monotonic_now();
+    if (crew_ != nullptr)
+        endpoints_.on_handed(now);
+    if (!in_callback())
+        settle(now);
+    suspended_ = true;
+    endpoints_.pause(true);
 }
 
 Status Worker::resume() {

@@ -6,7 +6,9 @@ enum { PEERS = 12, TRIES = 40, BULK = 400000 };
 
 static int tear_down(void **state) {
     pair *p = *state;
-    side_close(&p->z);
+    if (p->z.node != NULL) {
+        side_close(&p->z);
+    }
     if (p->a.node != NULL) {
         side_close(&p->a);
     }
@@ -243,6 +245,30 @@ static void test_state_and_end_reach_the_borrower(void **state) {
     assert_true(status == PLAIT_E_CLOSED || status == PLAIT_E_STALE);
 }
 
+/* Peers of all workers are told, though only the first has the line. */
+static void test_freed_node_tells_peers_of_borrowers(void **state) {
+    pair *p = *state;
+    int seen[WORKERS] = {0};
+    side peers[PEERS];
+    for (int i = 0; i < PEERS; i++) {
+        side_open(&p->a, NULL);
+        assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
+        pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
+        p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
+        seen[worker_of(p->z.connection)]++;
+        peers[i] = p->a;
+    }
+    assert_true(seen[0] > 0 && seen[1] > 0);
+    side_close(&p->z);
+    p->z.node = NULL;
+    for (int i = 0; i < PEERS; i++) {
+        p->a = peers[i];
+        assert_int_equal(pair_expect(p, &p->a, PLAIT_EVENT_CLOSED).status, PLAIT_E_PEER_CLOSED);
+        side_close(&p->a);
+    }
+    p->a.node = NULL;
+}
+
 /* A udp:// with a star is opened once; its members serve all workers. */
 static void test_star_serves_all_workers(void **state) {
     pair *p = calloc(1, sizeof *p);
@@ -274,6 +300,7 @@ int main(void) {
         ON_MEMORY(test_peers_of_one_line_are_spread_over_workers),
         ON_MEMORY(test_dials_over_one_line_are_spread_over_workers),
         ON_MEMORY(test_connections_of_all_workers_get_a_link),
+        ON_MEMORY(test_freed_node_tells_peers_of_borrowers),
         cmocka_unit_test_teardown(test_full_queue_holds_a_borrower_back, tear_down),
         cmocka_unit_test_teardown(test_state_and_end_reach_the_borrower, tear_down),
         cmocka_unit_test_teardown(test_star_serves_all_workers, tear_down),

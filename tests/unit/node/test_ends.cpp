@@ -2,7 +2,7 @@
 // Handles and events at the edges of a connection's life: refusals, ends in every state, what the
 // application did before there was a connection.
 #include "../cmocka.hpp"
-#include "pair.h"
+#include "raw_peer.h"
 
 using namespace plait;
 using namespace plait::test;
@@ -378,6 +378,35 @@ void test_node_without_channels_left_refuses_to_connect(void **) {
     w.z.node.check_invariants();
 }
 
+// The peer says that it was started anew: what the application asks of the links is still answered.
+void test_asleep_connection_is_reset_links_still_tell(void **) {
+    RawPeer p;
+    wire::Parameters mine = RawPeer::parameters();
+    mine.has_reset_token = true;
+    mine.reset_token.fill(77);
+    assert_true(p.connect(mine));
+    for (int i = 0; i < 4; i++) { // nothing is owed
+        p.say(0, wire::PingFrame{});
+        (void)p.look();
+        wire::AckFrame ack;
+        ack.range_count = 1;
+        ack.ranges[0] = {0, p.highest[0] + 1};
+        p.say(0, ack);
+        p.pass(base::millis(100));
+    }
+    p.pass(base::seconds(30));
+    std::vector<uint8_t> reset(22, 0x40);
+    std::fill(reset.end() - 16, reset.end(), uint8_t{77});
+    p.deliver(reset);
+    assert_true(p.ended());
+    uint64_t link = 0;
+    for (const plait_event &e : p.events)
+        link = e.type == PLAIT_EVENT_LINK_CLOSED ? e.link : link;
+    const auto info = p.node.link_info(link);
+    assert_true(info.ok());
+    assert_true(link::same_address(info->remote, address("raw")));
+}
+
 } // namespace
 
 int main() {
@@ -400,6 +429,7 @@ int main() {
         cmocka_unit_test(test_request_refused_peek_of_its_channel_is_closed),
         cmocka_unit_test(test_send_memory_is_what_was_not_acknowledged),
         cmocka_unit_test(test_node_without_channels_left_refuses_to_connect),
+        cmocka_unit_test(test_asleep_connection_is_reset_links_still_tell),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
