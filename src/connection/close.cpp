@@ -28,6 +28,7 @@ void Connection::close(Status status, uint64_t code, bool by_application, std::s
         return finish_close(now);
     set_state(State::kClosing);
     close_owed_ = true;
+    close_repeats_ = kCloseRepeats;
     close_deadline_ = now + drain_time();
     end_children(status);
     raise_closed();

@@ -18,6 +18,7 @@ inline constexpr uint32_t kMaxEarlyChannels = 64;         // opened before the h
 inline constexpr size_t kMaxEarlyLabels = 64;
 inline constexpr Duration kFirstResend = base::millis(250); // of a handshake message
 inline constexpr Duration kLongestResend = base::seconds(2);
+inline constexpr uint8_t kCloseRepeats = 2; // while no CLOSE comes
 inline constexpr Duration kMaxAckDelay = base::millis(5);
 inline constexpr Duration kSleepAfter = base::seconds(10); // without a packet; see sleep.cpp
 inline constexpr uint64_t kControlWindow = 16 << 10;       // of channel 0, bytes

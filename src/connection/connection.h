@@ -430,6 +430,7 @@ class Connection {
 
     // timers.cpp
     Time idle_deadline() const;
+    Time next_close() const;
     Time keepalive_due() const;
 
     Services &services_;
@@ -473,6 +474,7 @@ class Connection {
     bool answered_elsewhere_ = false; // RESP went to more than one address
     uint8_t sent_in_pieces_ = 0;      // times that the message went out as FRAGs
     bool close_owed_ = false;
+    uint8_t close_repeats_ = 0;  // left, unless the peer's CLOSE comes
     uint32_t close_trigger_ = 0; // packets that came since CLOSE was sent
 
     base::SlimVector<uint32_t> links_;                // slots

@@ -101,6 +101,7 @@ void Connection::on_close_frame(const wire::CloseFrame &f, Time now) {
     set_state(State::kDraining);
     // One CLOSE of our own tells the peer that it may forget; then silence.
     close_owed_ = true;
+    close_repeats_ = 0;
     close_deadline_ = now + drain_time();
     end_children(how.status);
     raise_closed();

@@ -17,11 +17,17 @@ Time Connection::keepalive_due() const {
     return std::max({last_sent_, last_authentic_, kept_alive_}) + config_->keepalive;
 }
 
+// When CLOSE is said again, evenly spread over the time for which it is, or the end of that.
+Time Connection::next_close() const {
+    const int64_t part = drain_time().us / (kCloseRepeats + 1);
+    return close_deadline_ - base::micros(part * close_repeats_);
+}
+
 Time Connection::deadline(Time now) {
     if (state_ == State::kClosed)
         return kNever;
     if (ended())
-        return close_deadline_;
+        return next_close();
     Time t = std::min({resend_at_, handshake_deadline_, idle_deadline()});
     if (!has_keys_ || !confirmed_)
         return t;
@@ -40,7 +46,12 @@ Time Connection::deadline(Time now) {
 void Connection::on_timer(Time now) {
     if (ended()) {
         if (close_deadline_ <= now)
-            finish_close(now);
+            return finish_close(now);
+        if (next_close() <= now) {
+            close_repeats_--;
+            close_owed_ = true;
+            touch();
+        }
         return;
     }
     if (handshake_deadline_ <= now)
