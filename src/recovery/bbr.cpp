@@ -95,6 +95,7 @@ void Bbr::on_acked(const AckEvent &ack) {
     count(ack.bytes, 0);
     update_bandwidth(ack);
     update_aggregation(ack);
+    check_doubt(ack);
     check_full_bw(ack);
     check_startup(ack);
     update_phase(ack);

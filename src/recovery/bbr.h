@@ -106,6 +106,7 @@ class Bbr final : public Controller {
     // bbr_states.cpp: what to do next
     void reset_full_bw();
     void check_full_bw(const AckEvent &ack);
+    void check_doubt(const AckEvent &ack);
     void check_startup(const AckEvent &ack);
     void update_phase(const AckEvent &ack);
     void adapt_long_bounds(const AckEvent &ack);
@@ -134,7 +135,7 @@ class Bbr final : public Controller {
     bool queue_grew_ = false;                 // since Up began
     bool undoable_ = false;
     bool expired_ = false;  // the least round trip is old
-    bool doubtful_ = false; // what ended Startup was of little that was sent: probe soon
+    bool doubtful_ = false; // what ended Startup was of little that was sent: probe soon, or anew
     uint8_t full_bw_rounds_ = 0, slower_rounds_ = 0, settling_ = 0;
     uint8_t samples_ = 0; // of block_fwd_
     uint32_t mtu_;

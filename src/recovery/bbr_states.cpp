@@ -51,6 +51,24 @@ void Bbr::check_full_bw(const AckEvent &ack) {
     full_bw_now_ = full_bw_reached_ = true;
 }
 
+// Little that is sent beside somebody else's queue makes the link look slow; when there is more to
+// send, probes would take seconds to find its rate. But only what holds less than any connection
+// begins with begins anew: of a link that the scheduler takes now and then the rate is known, and
+// it would go to and fro between here and Startup.
+void Bbr::check_doubt(const AckEvent &ack) {
+    if (!doubtful_ || !in_probe_bw() || ack.rate_app_limited || ack.delivery_rate == 0 ||
+        bdp(max_bw(), 1) >= initial_window(mtu_))
+        return;
+    state_ = State::kStartup;
+    ack_phase_ = AckPhase::kInit;
+    doubtful_ = full_bw_reached_ = probe_samples_ = false;
+    long_in_flight_ = kNone;
+    reset_full_bw();
+    reset_short_bounds();
+    forget_loss();
+    start_round(ack.now);
+}
+
 void Bbr::check_startup(const AckEvent &ack) {
     if (state_ == State::kStartup) {
         if (round_start_ && (too_much_lost() || marked_) && max_bw() > 0) {

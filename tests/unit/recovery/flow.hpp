@@ -47,6 +47,7 @@ class Flow {
     Time now{1'000'000};
     bool up = true; // false: the link swallows everything, both ways
     bool has_data = true;
+    Duration drip{}; // not 0: all there is to send is a small packet each such time
     Outcome outcome;
     uint64_t late = 0, persistent = 0;
     std::vector<uint32_t> waits; // us in the bottleneck, of each packet
@@ -119,6 +120,8 @@ class Flow {
         wake_ = kNever;
         if (!has_data)
             return;
+        if (drip.us)
+            return send_drop();
         const Time ready = sender.send_time(now);
         if (ready > now) {
             if (sender.window_left() >= packet_size())
@@ -134,6 +137,17 @@ class Flow {
             put(packet_size());
         if (sender.window_left() >= packet_size())
             wake_ = std::max(sender.send_time(now), now + Duration{1});
+    }
+
+    // Little to send, and always room for more.
+    void send_drop() {
+        constexpr uint32_t kDrop = 100;
+        if (now >= drop_at_ && sender.send_time(now) <= now && sender.send_budget(now) >= kDrop) {
+            put(kDrop);
+            drop_at_ = now + drip;
+        }
+        sender.on_app_limited();
+        wake_ = std::max({drop_at_, sender.send_time(now), now + Duration{1}});
     }
 
     void put(uint32_t size, uint8_t extra = 0) {
@@ -226,7 +240,7 @@ class Flow {
     std::deque<Ack> acks_;
     // When the bottleneck has sent all it holds.
     std::shared_ptr<double> free_us_ = std::make_shared<double>(0);
-    Time wake_ = kNever;
+    Time wake_ = kNever, drop_at_{};
 };
 
 // Flows that run at the same time.

@@ -186,6 +186,52 @@ CHECKED_TEST(test_bbr_beside_cubic_neither_starves) {
     return true;
 }
 
+namespace {
+
+// Little is sent beside somebody else's standing queue; then that one ends and there is bulk: how
+// long until 80 % of the line are used.
+Duration until_full(const Link &link, Duration drip) {
+    Flow b(link, bbr(), 1), c(link, {}, 2);
+    b.meet(c);
+    b.drip = drip;
+    c.has_data = false;
+    Crowd crowd;
+    crowd.add(b);
+    crowd.add(c);
+    crowd.run(seconds(1)); // so that the round trip without a queue is known
+    c.has_data = true;
+    crowd.run(seconds(14));
+    c.has_data = false;
+    b.drip = {};
+    constexpr Duration kStep = millis(100);
+    Duration took{};
+    for (double share = 0; share < 0.8 && took < seconds(20); took = took + kStep) {
+        const uint64_t before = b.totals.received;
+        crowd.run(kStep);
+        share = static_cast<double>(b.totals.received - before) /
+                (link.rate * static_cast<double>(kStep.us) * 1e-6);
+    }
+    return took;
+}
+
+} // namespace
+
+CHECKED_TEST(test_bbr_after_a_trickle_beside_a_foreign_queue_fills_the_link_soon) {
+    bool good = true;
+    for (const auto &[mbit, rtt] :
+         std::vector<std::pair<double, int>>{{5, 50}, {20, 20}, {50, 20}, {50, 100}})
+        for (const double queue : {1.0, 2.0, 4.0})
+            for (const int drip : {1, 10, 50}) {
+                const Duration took = until_full(link_of(mbit, rtt, queue), millis(drip));
+                std::printf("  %2.0f Mbit/s, %3d ms, queue %.0f BDP, %3d kB/s before: 80 %% after "
+                            "%.1f s\n",
+                            mbit, rtt, queue, 100 / drip, static_cast<double>(took.us) * 1e-6);
+                good &= took <= millis(2500);
+            }
+    CHECK(good);
+    return true;
+}
+
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_bbr_fills_links_of_many_shapes_and_keeps_the_queue_short),
@@ -193,6 +239,7 @@ int main() {
         cmocka_unit_test(test_bbr_follows_a_step_of_the_rate_within_two_seconds),
         cmocka_unit_test(test_bbr_shares_fairly_among_equals),
         cmocka_unit_test(test_bbr_beside_cubic_neither_starves),
+        cmocka_unit_test(test_bbr_after_a_trickle_beside_a_foreign_queue_fills_the_link_soon),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
