@@ -180,6 +180,13 @@ void pair_expect_connections(pair *p, side *s, uint32_t count) {
     }
 }
 
+void pair_connect_new(pair *p, const char *uri) {
+    side_open(&p->a, uri);
+    assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
+    pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
+    p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
+}
+
 void pair_hello(pair *p) {
     plait_channel at_a, at_z;
     char text[6] = "";

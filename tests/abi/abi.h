@@ -81,6 +81,8 @@ void pair_channel(pair *p, const plait_channel_config *config, plait_channel *at
                   plait_channel *at_z);
 /* Reads at z exactly len bytes. */
 void pair_read(pair *p, side *s, plait_channel channel, void *to, size_t len);
+/* A new node at a, with an endpoint as of side_open, connects to z. */
+void pair_connect_new(pair *p, const char *uri);
 /* Says hello from a to z over a new channel of the connection. */
 void pair_hello(pair *p);
 /* Waits until a side has so many connections, and none that is closing. */

@@ -38,10 +38,7 @@ static void test_peers_of_one_line_are_spread_over_workers(void **state) {
     side peers[PEERS];
     int seen[WORKERS] = {0};
     for (int i = 0; i < PEERS; i++) {
-        side_open(&p->a, NULL);
-        assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
-        pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
-        p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
+        pair_connect_new(p, NULL);
         seen[worker_of(p->z.connection)]++;
         pair_hello(p);
         assert_link_leads_to(p->z.node, p->z.connection, p->a.uri);
@@ -251,10 +248,7 @@ static void test_freed_node_tells_peers_of_borrowers(void **state) {
     int seen[WORKERS] = {0};
     side peers[PEERS];
     for (int i = 0; i < PEERS; i++) {
-        side_open(&p->a, NULL);
-        assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
-        pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
-        p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
+        pair_connect_new(p, NULL);
         seen[worker_of(p->z.connection)]++;
         peers[i] = p->a;
     }
@@ -279,10 +273,7 @@ static void test_star_serves_all_workers(void **state) {
     const plait_endpoint member = pair_expect(p, &p->z, PLAIT_EVENT_ENDPOINT_OPENED).a;
     assert_ok(plait_endpoint_uri(p->z.node, member, p->z.uri, sizeof p->z.uri, NULL));
     for (int i = 0; i < PEERS; i++) {
-        side_open(&p->a, strchr(p->z.uri, '[') ? "udp://[::1]:0" : "udp://127.0.0.1:0");
-        assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
-        pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
-        p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
+        pair_connect_new(p, strchr(p->z.uri, '[') ? "udp://[::1]:0" : "udp://127.0.0.1:0");
         seen[worker_of(p->z.connection)]++;
         pair_hello(p);
         peers[i] = p->a;

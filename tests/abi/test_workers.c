@@ -20,10 +20,7 @@ static void check_peers(pair *p) {
     side peers[PEERS];
     int seen[WORKERS] = {0};
     for (int i = 0; i < PEERS; i++) {
-        side_open(&p->a, "udp://127.0.0.1:0");
-        assert_ok(plait_connect(p->a.node, p->z.id, p->z.uri, NULL, &p->a.connection));
-        pair_expect(p, &p->a, PLAIT_EVENT_CONNECTED);
-        p->z.connection = pair_expect(p, &p->z, PLAIT_EVENT_CONNECTED).connection;
+        pair_connect_new(p, "udp://127.0.0.1:0");
         seen[worker_of(p->z.connection)]++;
         pair_hello(p);
         peers[i] = p->a;
