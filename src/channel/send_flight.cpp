@@ -158,13 +158,13 @@ void SendHalf::settle(Core &c, uint64_t start, uint64_t end) {
         f.settled.add(start, end);
         return;
     }
-    const uint64_t before = written_ - settled_;
+    const bool was_bulk = is_bulk();
     settled_ = std::max(settled_, end);
     while (!f.settled.empty() && f.settled.front().start <= settled_) {
         settled_ = std::max(settled_, f.settled.front().end);
         f.settled.pop_front();
     }
-    note_bulk(c, before);
+    c.budget->set_bulk(was_bulk, is_bulk());
     for (; !f.records.empty() && f.records.front().end <= settled_; f.records.pop_front()) {
         if (!c.config.messages || f.records.front().given_up)
             continue;

@@ -52,13 +52,7 @@ uint64_t SendHalf::buffer_limit(const Core &c) const {
     // Behind a lost packet everything waits for its repetition, and the application is asked for
     // more only when half is free.
     const uint64_t most = std::max(kSendBufferAutoMax, c.budget->share());
-    const bool bulk = written_ - settled_ > kSendBufferAuto;
-    return std::clamp(c.budget->send_share(bulk), kSendBufferAuto, most);
-}
-
-// After each change of what is taken and not settled; `before`: how much that was.
-void SendHalf::note_bulk(Core &c, uint64_t before) const {
-    c.budget->set_bulk(before > kSendBufferAuto, written_ - settled_ > kSendBufferAuto);
+    return std::clamp(c.budget->send_share(is_bulk()), kSendBufferAuto, most);
 }
 
 // Whether `n` bytes that must be taken whole fit. What is larger than half the buffer may exceed it
@@ -130,9 +124,10 @@ void SendHalf::add_record(Core &c, uint64_t start, uint64_t size, Time now) {
 }
 
 void SendHalf::taken(Core &c, uint64_t bytes, Time now) {
-    const uint64_t start = written_, before = written_ - settled_;
+    const uint64_t start = written_;
+    const bool was_bulk = is_bulk();
     written_ = flight_->buffer.end();
-    note_bulk(c, before);
+    c.budget->set_bulk(was_bulk, is_bulk());
     PLAIT_ASSERT(written_ <= base::kVarintMax);
     add_record(c, start, bytes, now);
     if (std::exchange(mark_next_, false)) {
@@ -294,9 +289,8 @@ void SendHalf::write_off(Core &c) {
         (acked ? s.bytes_acked : s.bytes_undelivered) += r.size;
         (acked ? s.messages_acked : s.messages_undelivered)++;
     }
-    const uint64_t before = written_ - settled_;
+    c.budget->set_bulk(is_bulk(), false);
     settled_ = written_;
-    note_bulk(c, before);
 }
 
 void SendHalf::abort(Core &c, uint64_t code) {
@@ -384,7 +378,7 @@ void SendHalf::take_back_acked(Core &c) {
 }
 
 void SendHalf::destroy(Core &c) {
-    c.budget->set_bulk(written_ - settled_ > kSendBufferAuto, false);
+    c.budget->set_bulk(is_bulk(), false);
     if (flight_)
         flight_->reserved = false;
     drop_flight(c);

@@ -162,7 +162,8 @@ class SendHalf {
     // Of the buffer.
     uint64_t cost() const;
     uint64_t buffer_limit(const Core &c) const;
-    void note_bulk(Core &c, uint64_t before) const;
+    // Whether it has more to send than each channel may keep in any case.
+    bool is_bulk() const { return written_ - settled_ > kSendBufferAuto; }
     bool fits(const Core &c, uint64_t n) const;
     void add_record(Core &c, uint64_t start, uint64_t size, Time now);
     void taken(Core &c, uint64_t bytes, Time now);

@@ -111,6 +111,7 @@ class Bbr final : public Controller {
     void update_phase(const AckEvent &ack);
     void adapt_long_bounds(const AckEvent &ack);
     void raise_long_bound(const AckEvent &ack);
+    uint64_t growth_share_of(uint64_t bytes) const;
     void raise_slope();
     void watch_queue(const AckEvent &ack);
     double loop(const AckEvent &ack) const;

@@ -191,8 +191,7 @@ bool Bbr::time_to_go_down(const AckEvent &ack) {
         full_bw_ = ack.delivery_rate;
         // The same number of packets for each, large or small: so equals come to equal shares.
         if (queue_grew_)
-            long_in_flight_ += static_cast<uint64_t>(static_cast<double>(growth_share_) *
-                                                     static_cast<double>(kProbeStep * mtu_));
+            long_in_flight_ += growth_share_of(kProbeStep * mtu_);
         return queue_grew_;
     }
     return full_bw_now_ || queue_grew_;
@@ -239,13 +238,15 @@ void Bbr::adapt_long_bounds(const AckEvent &ack) {
         raise_long_bound(ack);
 }
 
+// A link that shares its bottleneck with others of its connection grows by its part of what one
+// would.
+uint64_t Bbr::growth_share_of(uint64_t bytes) const {
+    return static_cast<uint64_t>(static_cast<double>(growth_share_) * static_cast<double>(bytes));
+}
+
 void Bbr::raise_slope() {
     // Bytes a window of ACKs.
-    const uint64_t whole = uint64_t{mtu_} << up_rounds_,
-                   growth =
-                       std::max<uint64_t>(static_cast<uint64_t>(static_cast<double>(growth_share_) *
-                                                                static_cast<double>(whole)),
-                                          1);
+    const uint64_t growth = std::max<uint64_t>(growth_share_of(uint64_t{mtu_} << up_rounds_), 1);
     up_rounds_ = std::min(up_rounds_ + 1, kMostUpRounds);
     up_count_ = std::max<uint64_t>(cwnd_ * mtu_ / growth, 1);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recovery/cubic.h"
 
+#include "recovery/received.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -155,8 +157,7 @@ double Cubic::low_loss_floor(const LossEvent &loss) const {
 // (docs/protocol.md: clamp(srtt / 8, 1 ms, 5 ms), or what it was asked for). Without that wait the
 // floor would sink at each loss.
 double Cubic::bridged(double rate, Duration min_rtt, Duration ack_spacing) {
-    const Duration wait =
-        std::max(std::clamp(min_rtt / 8, base::millis(1), base::millis(5)), ack_spacing);
+    const Duration wait = std::max(ReceivedPackets::usual_delay(min_rtt), ack_spacing);
     return rate * to_seconds(min_rtt + wait);
 }
 

@@ -123,11 +123,11 @@ Duration LinkRecovery::shortest_round_trip() const {
 }
 
 Duration LinkRecovery::pto() const {
-    return (use_other() ? other_ : rtt_).pto(max_ack_delay());
+    return awaited().pto(max_ack_delay());
 }
 
 Duration LinkRecovery::loss_delay() const {
-    const RttEstimator &r = use_other() ? other_ : rtt_;
+    const RttEstimator &r = awaited();
     return ledger_.reordering().delay(std::max(r.srtt(), r.latest()));
 }
 
@@ -367,20 +367,19 @@ Time LinkRecovery::overdue() {
     const Time sent = ledger_.first_unanswered();
     if (sent == kNever)
         return kNever;
-    const RttEstimator &r = use_other() ? other_ : rtt_;
+    const RttEstimator &r = awaited();
     return std::max(sent, excused_) + r.srtt() + max_ack_delay() +
            line_time(ledger_.bytes_in_flight());
 }
 
 Time LinkRecovery::suspicion_timer() {
     const Time late = overdue();
-    const RttEstimator &r = use_other() ? other_ : rtt_;
+    const RttEstimator &r = awaited();
     return late == kNever ? kNever : late + std::max({r.rttvar() * 4, r.srtt() / 8, kGranularity});
 }
 
 void LinkRecovery::end_excuse(Time now) {
-    const Duration answer = (use_other() ? other_ : rtt_).srtt() + max_ack_delay();
-    excused_ = std::min(excused_, now - answer);
+    excused_ = std::min(excused_, now - (awaited().srtt() + max_ack_delay()));
 }
 
 void LinkRecovery::mark_all_lost(Outcome &out) {

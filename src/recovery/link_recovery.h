@@ -211,6 +211,8 @@ class LinkRecovery {
     void measure_return(Time now);
     Duration loss_delay() const;
     bool use_other() const;
+    // Of the way on which answers are awaited.
+    const RttEstimator &awaited() const { return use_other() ? other_ : rtt_; }
     void take_samples(const AckInfo &ack, Time now, Outcome &out);
     void tell_acked(const AckInfo &ack, uint64_t in_flight_before, Time now, Outcome &out);
     void tell_late(Time now, Outcome &out);

@@ -73,7 +73,7 @@ bool ReceivedPackets::allow_immediate() {
 }
 
 Duration ReceivedPackets::delay() const {
-    const Duration own = std::clamp(srtt_ / 8, kMinAckDelay, kMaxAckDelay);
+    const Duration own = usual_delay(srtt_);
     return frequency_.packets ? std::min(own, frequency_.delay) : own;
 }
 

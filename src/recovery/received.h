@@ -19,6 +19,7 @@
 #include "base/range_set.h"
 #include "base/time.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -66,6 +67,10 @@ class ReceivedPackets {
     static constexpr uint32_t kImmediatePerRtt = 4;
     static constexpr Duration kMinAckDelay = base::millis(1);
     static constexpr Duration kMaxAckDelay = base::millis(5);
+    // How long a packet waits for its ACK where nothing else is asked for, by the round trip.
+    static constexpr Duration usual_delay(Duration rtt) {
+        return std::clamp(rtt / 8, kMinAckDelay, kMaxAckDelay);
+    }
 
     bool is_duplicate(PacketNumber pn) const;
     // An authenticated packet that is_duplicate() has let pass.

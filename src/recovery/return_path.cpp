@@ -39,13 +39,11 @@ void ReturnPath::look(Time now) {
 Duration ack_spacing(uint64_t rate, Duration min_rtt, size_t links) {
     constexpr uint64_t kAckSize = 48; // with what its packet has beside it
     constexpr Duration kLongest = base::millis(250);
-    const Duration usual =
-        std::clamp(min_rtt / 8, ReceivedPackets::kMinAckDelay, ReceivedPackets::kMaxAckDelay);
     if (rate == 0)
         return {};
     const Duration alone{static_cast<int64_t>(kAckSize * links * 1'000'000 / rate)};
     const Duration wanted = std::max(std::min(alone * 10, min_rtt / 2), alone * 3);
-    return wanted > usual ? std::min(wanted, kLongest) : Duration{};
+    return wanted > ReceivedPackets::usual_delay(min_rtt) ? std::min(wanted, kLongest) : Duration{};
 }
 
 } // namespace plait::recovery

@@ -174,8 +174,8 @@ node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
     info.point_to_point = from.flags & PLAIT_INFO_POINT_TO_POINT;
     info.loopback = from.flags & PLAIT_INFO_LOOPBACK;
     info.back_pressure = from.flags & PLAIT_INFO_BACK_PRESSURE;
-    const bool alone = crew_ != nullptr && !h.is_shared; // then its queue holds single datagrams
-    info.gso = !alone && (from.capabilities & h.transport->capabilities & PLAIT_CAP_GSO) != 0;
+    const bool lent = crew_ != nullptr && !h.is_shared; // then its queue holds single datagrams
+    info.gso = !lent && (from.capabilities & h.transport->capabilities & PLAIT_CAP_GSO) != 0;
     info.ecn = from.capabilities & h.transport->capabilities & PLAIT_CAP_ECN;
     info.run_segments = info.gso ? from.run_segments : 0;
     info.run_bytes = info.gso ? from.run_bytes : 0;

@@ -124,6 +124,7 @@ class Endpoints final : public node::Output {
     void sort(Endpoint &h, std::span<plait_datagram> v, Time now);
     void take_apart(Endpoint &h, const plait_datagram &run, Time now);
     static Crew::Item item_of(Crew::Kind kind, uint64_t endpoint, const plait_datagram &d);
+    static plait_datagram datagram_of(const Crew::Item &item, MutBytes bytes);
     static uint64_t public_handle(const Endpoint &h) { return h.shared != 0 ? h.shared : h.handle; }
     void writable(Endpoint &h, Time now);
     void lend(Endpoint &h);

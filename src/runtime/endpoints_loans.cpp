@@ -40,27 +40,6 @@ void Endpoints::tell_borrowers(const Endpoint &h, const Notice &notice) {
     crew_->post_to_others(item);
 }
 
-void Loan::wait(const Crew::Item &item, Bytes bytes) {
-    waiting_.items.push_back(item);
-    waiting_.items.back().at = waiting_.bytes.size();
-    waiting_.bytes.insert(waiting_.bytes.end(), bytes.begin(), bytes.end());
-}
-
-void Loan::drop_first() {
-    first_++;
-    if (first_ <= waiting_.items.size() / 2)
-        return;
-    // The greater part is gone: the rest moves down.
-    const size_t gone = anything_waits() ? first().at : waiting_.bytes.size();
-    waiting_.items.erase(waiting_.items.begin(),
-                         waiting_.items.begin() + static_cast<std::ptrdiff_t>(first_));
-    waiting_.bytes.erase(waiting_.bytes.begin(),
-                         waiting_.bytes.begin() + static_cast<std::ptrdiff_t>(gone));
-    for (Crew::Item &item : waiting_.items)
-        item.at -= gone;
-    first_ = 0;
-}
-
 // A borrower's datagram: to the transport, or behind those that wait for it.
 void Endpoints::send_for(Endpoint &h, const Crew::Item &item, Bytes bytes) {
     if (!h.loan)
@@ -114,12 +93,7 @@ bool Endpoints::pass_on(Endpoint &h, const Crew::Item &item, Bytes bytes) {
     const size_t before = h.loan->header_room(); // which the transport may write into
     scratch_.resize(before + bytes.size() + h.loan->tail_room());
     std::copy(bytes.begin(), bytes.end(), scratch_.begin() + static_cast<std::ptrdiff_t>(before));
-    plait_datagram d{};
-    d.data = scratch_.data() + before;
-    d.len = static_cast<uint32_t>(bytes.size());
-    d.peer = &item.remote;
-    d.local = item.has_local ? &item.local : nullptr;
-    d.ecn = item.ecn;
+    const plait_datagram d = datagram_of(item, MutBytes(scratch_).subspan(before, bytes.size()));
     return send_now(h, {&d, 1}) == 1;
 }
 

@@ -47,8 +47,10 @@ uint64_t Endpoints::public_handle(uint64_t handle) const {
 
 Result<std::string> Endpoints::uri_for_others(uint64_t endpoint) const {
     auto text = uri(endpoint);
-    if (!text || !of(endpoint)->is_shared)
-        return text ? Result<std::string>(std::string()) : text;
+    if (!text)
+        return text;
+    if (!of(endpoint)->is_shared)
+        return std::string();
     const std::string &asked = of(endpoint)->uri; // "?device=eth0" belongs to all
     if (const size_t query = asked.find('?');
         query != std::string::npos && text->find('?') == std::string::npos)
@@ -87,6 +89,17 @@ Crew::Item Endpoints::item_of(Crew::Kind kind, uint64_t endpoint, const plait_da
     return item;
 }
 
+// The same the other way; both must outlive it.
+plait_datagram Endpoints::datagram_of(const Crew::Item &item, MutBytes bytes) {
+    plait_datagram d{};
+    d.data = bytes.data();
+    d.len = static_cast<uint32_t>(bytes.size());
+    d.peer = &item.remote;
+    d.local = item.has_local ? &item.local : nullptr;
+    d.ecn = item.ecn;
+    return d;
+}
+
 void Endpoints::take_apart(Endpoint &h, const plait_datagram &run, Time now) {
     const size_t step = run.segment != 0 ? run.segment : run.len;
     for (size_t at = 0; at < run.len; at += step) {
@@ -105,6 +118,8 @@ void Endpoints::take_apart(Endpoint &h, const plait_datagram &run, Time now) {
 
 void Endpoints::on_handed(Time now) {
     crew_->collect(worker_, handed_);
+    if (handed_.items.empty())
+        return;
     for (const Crew::Item &item : handed_.items)
         on_item(item, MutBytes(handed_.bytes).subspan(item.at, item.size), now);
     for (const auto &h : slots_)
@@ -135,12 +150,7 @@ void Endpoints::on_item(const Crew::Item &item, MutBytes bytes, Time now) {
     case Kind::kInit: break;
     default: return;
     }
-    plait_datagram d{};
-    d.data = bytes.data();
-    d.len = static_cast<uint32_t>(bytes.size());
-    d.peer = &item.remote;
-    d.local = item.has_local ? &item.local : nullptr;
-    d.ecn = item.ecn;
+    plait_datagram d = datagram_of(item, bytes);
     if (item.kind == Kind::kInit)
         node_->receive_init(h->index, bytes, d, item.proof, now);
     else

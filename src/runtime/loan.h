@@ -3,7 +3,7 @@
 // udp://* with its members): worker 0 opens it and lends it to the others. They give what they
 // send to worker 0, get what has come for them, and are told what becomes of it.
 //
-//   borrower --kSend--> worker 0 --> transport, or waiting() until that is writable
+//   borrower --kSend--> worker 0 --> transport, or wait() until that is writable
 //   borrower <--kDatagram, kWritable, kState, kGone-- worker 0
 #pragma once
 
@@ -18,14 +18,15 @@ namespace plait::runtime {
 class Loan {
   public:
     // Bytes of all borrowers that are on their way to the transport: what a line of known rate
-    // takes in 20 ms, but two datagrams, and at most this. One datagram more always fits.
+    // takes in 20 ms and at most this, but two datagrams at least. One more always fits.
     static constexpr uint64_t kMost = 64u << 10;
 
     // `info`: as worker 0 has it.
     Loan(uint64_t handle, const link::EndpointInfo &info)
         : handle_(handle), header_room_(info.header_room), tail_room_(info.tail_room),
-          most_(info.rate == 0 ? kMost
-                               : std::clamp<uint64_t>(info.rate / 50, 2 * info.mtu, kMost)) {
+          most_(info.rate == 0
+                    ? kMost
+                    : std::max(std::min(info.rate / 50, kMost), 2 * uint64_t{info.mtu})) {
         set_info(info);
     }
 

@@ -173,6 +173,8 @@ class Flow {
 // Makes a flow with a fresh label and opens it.
 Flow &open_flow(World &world, SimNode &from, uint64_t connection, const FlowPlan &plan);
 bool all_flows_over(World &world);
+// Fails the world unless they are, and lent memory came back.
+void all_flows_must_be_over(World &world);
 // Microseconds below which `share` of the values lie.
 uint64_t percentile(std::vector<uint64_t> values, double share);
 

@@ -149,4 +149,10 @@ std::string Flow::what_is_wrong_with_acts() const {
     return wrong;
 }
 
+void all_flows_must_be_over(World &world) {
+    for (const auto &f : world.flows())
+        if (!f->over() || !f->opener().lent.empty() || !f->accepter().lent.empty())
+            world.fail("%s: not over, or lent memory did not come back", f->label().c_str());
+}
+
 } // namespace plait::sim

@@ -295,9 +295,7 @@ void connection_closed(World &w) {
     if (w.rng().chance(0.5))
         r.p.heal();
     r.p.close_and_be_gone();
-    for (auto &f : w.flows())
-        if (!f->over() || !f->opener().lent.empty() || !f->accepter().lent.empty())
-            w.fail("%s: not over, or lent memory did not come back", f->label().c_str());
+    all_flows_must_be_over(w);
 }
 
 constexpr Scenario kScenarios[] = {

@@ -302,9 +302,7 @@ void closed_meanwhile(World &w) {
     open_mixed_load(p, 1'000'000);
     w.run_for(w.rng().between(millis(1), millis(400)));
     p.close_and_be_gone();
-    for (auto &f : w.flows())
-        if (!f->over() || !f->opener().lent.empty() || !f->accepter().lent.empty())
-            w.fail("%s: not over, or lent memory did not come back", f->label().c_str());
+    all_flows_must_be_over(w);
 }
 
 constexpr Scenario kScenarios[] = {
