@@ -121,7 +121,7 @@ void queueing(Table &t) {
     if (controller == recovery::ControllerKind::kBbr)
         for (const auto &[name, links] : rows)
             t.run({std::string(name) + ", queue 2 BDP, wait at p95", Sense::kAtMost, 0.25, "RTT",
-                   [&](uint64_t seed) { return waiting(seed, links, 2); }});
+                   [&links = links](uint64_t seed) { return waiting(seed, links, 2); }});
 }
 
 // -- transfers that end
@@ -151,7 +151,7 @@ void transfers(Table &t) {
             char name[80];
             std::snprintf(name, sizeof name, "50/10 + 10/60, queue %d BDP, %.1f MB to fast alone",
                           queue, static_cast<double>(bytes) / 1e6);
-            t.run({name, Sense::kAtMost, target, "x", [&](uint64_t seed) {
+            t.run({name, Sense::kAtMost, target, "x", [&, bytes = bytes](uint64_t seed) {
                        return seconds_for(seed, ways_of({fast, slow}, queue), bytes) /
                               seconds_for(seed, ways_of({fast}, queue), bytes);
                    }});

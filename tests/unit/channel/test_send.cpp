@@ -208,9 +208,9 @@ void test_owned_every_ending_releases_exactly_once(void **) {
 void test_owned_refused_call_keeps_the_memory_with_the_caller(void **) {
     Config c = stream();
     c.send_buffer = 2000;
-    Pair p(c);
     Counted counted;
     const std::string text = bytes_of(1500);
+    Pair p(c);
     assert_true(send(*p.a, bytes_of(1500)).ok());
     assert_true(p.a->send_owned(base::bytes_of(text), Counted::release, &counted, kStart) ==
                 PLAIT_E_AGAIN);
