@@ -23,4 +23,8 @@ const AeadProvider *aead_provider(Cipher cipher) {
     return nullptr;
 }
 
+const AeadProvider *aead_provider_of_small(Cipher cipher) {
+    return kSodiumAead.available(cipher) ? &kSodiumAead : aead_provider(cipher);
+}
+
 } // namespace plait::crypto

@@ -38,6 +38,10 @@ struct AeadProvider {
 std::span<const AeadProvider *const> aead_providers();
 // The preferred one that has the cipher, or nullptr.
 const AeadProvider *aead_provider(Cipher cipher);
+// The same for texts of up to kSmallText bytes: libcrypto computes faster, but takes longer to
+// begin and to end, about as long as libsodium takes for all of a small packet.
+const AeadProvider *aead_provider_of_small(Cipher cipher);
+inline constexpr size_t kSmallText = 256;
 
 extern const AeadProvider kSodiumAead;
 extern const AeadProvider kOpensslAead; // only in a build with libcrypto

@@ -12,35 +12,51 @@ PacketKey::PacketKey(const Root &root, const PacketKeySpec &spec) {
 PacketKey::PacketKey(Cipher cipher, const Secret<kPacketKeyLen> &key,
                      const Secret<kPacketIvLen> &iv, const AeadProvider *provider)
     : iv_(iv.clone()) {
-    set(cipher, key, provider);
+    if (provider)
+        set(cipher, key, provider, provider);
+    else
+        set(cipher, key, aead_provider(cipher), aead_provider_of_small(cipher));
 }
 
 void PacketKey::reset(const Root &root, const PacketKeySpec &spec) {
     Secret<kPacketKeyLen> key;
     derive_packet_key(root, spec, key, iv_);
-    set(spec.cipher, key, nullptr);
+    set(spec.cipher, key, aead_provider(spec.cipher), aead_provider_of_small(spec.cipher));
 }
 
-void PacketKey::set(Cipher cipher, const Secret<kPacketKeyLen> &key, const AeadProvider *provider) {
-    if (!provider)
-        provider = aead_provider(cipher);
-    PLAIT_ASSERT(provider && provider->available(cipher));
-    if (provider_ && provider_ != provider)
-        provider_->wipe(context_);
-    provider_ = provider;
-    provider_->set(context_, cipher, key);
+void PacketKey::Ready::set(const AeadProvider *by, Cipher cipher,
+                           const Secret<kPacketKeyLen> &key) {
+    PLAIT_ASSERT(by && by->available(cipher));
+    if (provider && provider != by)
+        provider->wipe(context);
+    provider = by;
+    provider->set(context, cipher, key);
+}
+
+void PacketKey::Ready::wipe() {
+    if (provider)
+        provider->wipe(context);
+    provider = nullptr;
+}
+
+void PacketKey::set(Cipher cipher, const Secret<kPacketKeyLen> &key, const AeadProvider *large,
+                    const AeadProvider *small) {
+    large_.set(large, cipher, key);
+    if (small != large)
+        small_.set(small, cipher, key);
+    else
+        small_.wipe();
     cipher_ = cipher;
 }
 
 void PacketKey::wipe() {
-    if (provider_)
-        provider_->wipe(context_);
+    large_.wipe();
+    small_.wipe();
     iv_.wipe();
-    provider_ = nullptr;
 }
 
 AeadNonce PacketKey::nonce(LinkNumber link, PacketNumber pn) const {
-    PLAIT_ASSERT(provider_);
+    PLAIT_ASSERT(large_.provider);
     AeadNonce out;
     base::store_be(out.b, base::load_be(iv_.data(), 4) ^ link.v, 4);
     base::store_be(out.b + 4, base::load_be(iv_.data() + 4, 8) ^ pn.v, 8);
@@ -50,7 +66,8 @@ AeadNonce PacketKey::nonce(LinkNumber link, PacketNumber pn) const {
 void seal(const PacketKey &key, LinkNumber link, PacketNumber pn, Bytes aad, Bytes plaintext,
           uint8_t *out) {
     const AeadNonce nonce = key.nonce(link, pn);
-    key.provider_->seal(key.context_, key.cipher_, nonce, aad, plaintext, out);
+    const PacketKey::Ready &ready = key.ready_for(plaintext.size());
+    ready.provider->seal(ready.context, key.cipher_, nonce, aad, plaintext, out);
 }
 
 Status open(const PacketKey &key, LinkNumber link, PacketNumber pn, Bytes aad,
@@ -58,7 +75,9 @@ Status open(const PacketKey &key, LinkNumber link, PacketNumber pn, Bytes aad,
     if (in_place_ciphertext_and_tag.size() < kTagLen)
         return PLAIT_E_AUTH;
     const AeadNonce nonce = key.nonce(link, pn);
-    return key.provider_->open(key.context_, key.cipher_, nonce, aad, in_place_ciphertext_and_tag);
+    const PacketKey::Ready &ready = key.ready_for(in_place_ciphertext_and_tag.size() - kTagLen);
+    return ready.provider->open(ready.context, key.cipher_, nonce, aad,
+                                in_place_ciphertext_and_tag);
 }
 
 void seal_batch(std::span<const SealJob> jobs) {

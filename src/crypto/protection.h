@@ -19,7 +19,7 @@ class PacketKey {
     PacketKey() = default; // no key; using it is a broken invariant
     // The cipher must be available.
     PacketKey(const Root &root, const PacketKeySpec &spec);
-    // With a key and iv of one's own, and perhaps a library: for known answers in tests.
+    // With a key and iv of one's own, and perhaps one library for all: for known answers in tests.
     PacketKey(Cipher cipher, const Secret<kPacketKeyLen> &key, const Secret<kPacketIvLen> &iv,
               const AeadProvider *provider = nullptr);
     PacketKey(const PacketKey &) = delete;
@@ -34,11 +34,21 @@ class PacketKey {
   private:
     friend void seal(const PacketKey &, LinkNumber, PacketNumber, Bytes, Bytes, uint8_t *);
     friend Status open(const PacketKey &, LinkNumber, PacketNumber, Bytes, MutBytes);
-    void set(Cipher cipher, const Secret<kPacketKeyLen> &key, const AeadProvider *provider);
+    // The key made ready for one library.
+    struct Ready {
+        AeadContext context;
+        const AeadProvider *provider = nullptr; // nullptr: no key
+        void set(const AeadProvider *by, Cipher cipher, const Secret<kPacketKeyLen> &key);
+        void wipe();
+    };
+    void set(Cipher cipher, const Secret<kPacketKeyLen> &key, const AeadProvider *large,
+             const AeadProvider *small);
+    const Ready &ready_for(size_t text) const {
+        return text <= kSmallText && small_.provider ? small_ : large_;
+    }
     AeadNonce nonce(LinkNumber link, PacketNumber pn) const;
 
-    AeadContext context_;
-    const AeadProvider *provider_ = nullptr; // nullptr: no key
+    Ready large_, small_; // small_ is empty where large_ is as good
     Secret<kPacketIvLen> iv_;
     Cipher cipher_ = Cipher::kChaCha20Poly1305;
 };
