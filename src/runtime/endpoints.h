@@ -96,6 +96,7 @@ class Endpoints final : public node::Output {
     // -- for the loop
     void on_ready(std::span<const Ready> ready, Time now);
     void on_woken(Time now);
+    bool look(Time now);
     void on_timers(Time now);
     Time deadline() const;
     // Carries out what plugins have told; true if there was anything.
@@ -118,7 +119,7 @@ class Endpoints final : public node::Output {
     Endpoint *app(uint64_t endpoint) const;
     Endpoint *at(EndpointIndex index) const;
     void run(Endpoint &h, int fd, uint32_t events, Time now);
-    void receive(Endpoint &h, Time now);
+    bool receive(Endpoint &h, Time now);
     void deliver(Endpoint &h, std::span<plait_datagram> v, Time now);
     void arrived(Endpoint &h, std::span<plait_datagram> v, Time now);
     void sort(Endpoint &h, std::span<plait_datagram> v, Time now);
@@ -162,8 +163,8 @@ class Endpoints final : public node::Output {
     };
     std::vector<Departed> departed_; // until CLOSED is told
     std::vector<uint8_t> scratch_;   // a datagram that was pushed, or is another worker's
-    std::array<plait_datagram, kRecvBatch> batch_{};
-    Crew *crew_ = nullptr; // of a node with several workers
+    std::array<plait_datagram, kRecvBatch> batch_{}; // zeros between calls of recv
+    Crew *crew_ = nullptr;                           // of a node with several workers
     uint32_t worker_ = 0;
     Crew::Batch handed_;
 };

@@ -65,9 +65,21 @@ void Endpoints::run(Endpoint &h, int fd, uint32_t events, Time now) {
         receive(h, now);
 }
 
-void Endpoints::receive(Endpoint &h, Time now) {
+// Asks those that are watched for input whether they have some, without asking the system which.
+bool Endpoints::look(Time now) {
+    if (services_.paused)
+        return false;
+    bool found = false;
+    for (const auto &h : slots_)
+        if (h && h->self != nullptr && !h->failed && h->members == nullptr && h->watches_input())
+            found |= receive(*h, now);
+    return found;
+}
+
+// False: nothing had come.
+bool Endpoints::receive(Endpoint &h, Time now) {
+    bool found = false;
     for (int round = 0; round < kRecvRounds && !h.failed; round++) {
-        batch_.fill({});
         uint32_t got = 0;
         const Status status = h.transport->recv(h.self, batch_.data(), kRecvBatch, &got);
         got = std::min(got, kRecvBatch);
@@ -75,13 +87,16 @@ void Endpoints::receive(Endpoint &h, Time now) {
             services_.log->line(PLAIT_LOG_WARNING, "%s: receiving: %s", h.uri.c_str(),
                                 base::status_text(status));
         if (got == 0)
-            return;
+            break;
+        found = true;
         arrived(h, std::span(batch_).first(got), now);
         if (h.transport->recv_done != nullptr)
             h.transport->recv_done(h.self, batch_.data(), got);
+        std::fill_n(batch_.begin(), got, plait_datagram{});
         if (got < kRecvBatch)
-            return;
+            break;
     }
+    return found;
 }
 
 void Endpoints::arrived(Endpoint &h, std::span<plait_datagram> v, Time now) {

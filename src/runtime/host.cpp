@@ -32,6 +32,13 @@ Watch *plait_host_endpoint::find_watch(int fd) {
     return nullptr;
 }
 
+bool plait_host_endpoint::watches_input() const {
+    for (const Watch &watch : watches)
+        if (watch.fd >= 0 && (watch.events & PLAIT_POLL_READ))
+            return true;
+    return false;
+}
+
 namespace plait::runtime {
 namespace {
 
@@ -61,7 +68,9 @@ void host_unwatch(plait_host_endpoint *h, int fd) {
     *watch = {};
 }
 
-void host_timer(plait_host_endpoint *h, uint64_t when_us) { h->alarm = Time{when_us}; }
+void host_timer(plait_host_endpoint *h, uint64_t when_us) {
+    h->alarm = Time{when_us};
+}
 
 void host_state(plait_host_endpoint *h, uint32_t what, const plait_addr *addr, uint64_t value) {
     if (what == PLAIT_TRANSPORT_ADDRESS && addr != nullptr && value != 0 && !h->has_local) {
@@ -106,9 +115,13 @@ void host_wake(plait_host_endpoint *h) {
     h->services->waker->wake();
 }
 
-uint64_t host_now_us(plait_host_endpoint *) { return monotonic_now().us; }
+uint64_t host_now_us(plait_host_endpoint *) {
+    return monotonic_now().us;
+}
 
-const void *host_get_extension(plait_host_endpoint *, const char *) { return nullptr; }
+const void *host_get_extension(plait_host_endpoint *, const char *) {
+    return nullptr;
+}
 
 } // namespace
 

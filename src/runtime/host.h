@@ -92,4 +92,5 @@ struct plait_host_endpoint {
     void arm_all();
     void disarm_all();
     plait::runtime::Watch *find_watch(int fd);
+    bool watches_input() const;
 };

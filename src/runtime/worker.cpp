@@ -64,7 +64,7 @@ Status Worker::make_poller(uint32_t kind) {
 Worker::~Worker() {
     halt();
     say_goodbye();
-    Lock lock(mutex_);
+    Lock lock = enter();
     endpoints_.close_all();
     run_releases(lock);
     if (crew_ != nullptr)
@@ -72,7 +72,7 @@ Worker::~Worker() {
 }
 
 void Worker::say_goodbye() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (std::exchange(said_goodbye_, true) || active_ == nullptr)
         return;
     callback_ = nullptr;
@@ -83,8 +83,19 @@ void Worker::say_goodbye() {
     end_connections(now);
 }
 
+// Who looks busily for input holds the lock most of the time, unless told that it is wanted.
+Worker::Lock Worker::enter() {
+    Lock lock(mutex_, std::try_to_lock);
+    if (!lock.owns_lock()) {
+        lock_wanted_.fetch_add(1, std::memory_order_relaxed);
+        lock.lock();
+        lock_wanted_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    return lock;
+}
+
 Worker::Call::Call(Worker &worker, Kind kind)
-    : worker_(worker), lock_(worker.mutex_), now_(monotonic_now()),
+    : worker_(worker), lock_(worker.enter()), now_(monotonic_now()),
       exceptions_(std::uncaught_exceptions()), kind_(kind) {}
 
 Worker::Call::~Call() noexcept(false) {
@@ -100,17 +111,17 @@ Worker::Call::~Call() noexcept(false) {
 }
 
 bool Worker::is_in_callback() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     return in_callback();
 }
 
 bool Worker::is_started() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     return mode_ == Mode::kThread;
 }
 
 void Worker::halt() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (mode_ == Mode::kThread)
         leave_thread(lock);
 }
@@ -203,20 +214,32 @@ void Worker::forget_event(uint32_t type, uint64_t connection) {
                ignored);
 }
 
+// Looks for input until `quiet`: at the endpoints themselves, which takes half as long as asking
+// the poller first, and now and then at all that the poller knows. Only then others get the lock,
+// so at once if somebody wants it. True: there is something to do.
+bool Worker::look_busily(Lock &lock, Time &now, Time &until, Time quiet, Status &status) {
+    constexpr int kLooks = 8; // at the endpoints, to each one at the poller
+    for (int n = 1;; n++) {
+        sleep_until_ = now;
+        if (endpoints_.look(now))
+            return true;
+        if (n % kLooks == 0 || lock_wanted_.load(std::memory_order_relaxed) != 0) {
+            status = active_->sleep(lock, Duration{0});
+            until = std::min(until, deadline());
+            if (status != PLAIT_OK || active_->found() || loop_has_events() || stopping_)
+                return true;
+        }
+        now = monotonic_now();
+        if (now >= std::min(quiet, until))
+            return false;
+    }
+}
+
 Status Worker::sleep(Lock &lock, Time now, Time until) {
     const auto length = [&] { return until == kNever ? kNoTimeout : until - now; };
     Status status = PLAIT_OK;
-    if (busy_poll_.us > 0 && until > now) {
-        const Time quiet = std::min(until, now + busy_poll_);
-        do {
-            sleep_until_ = now;
-            status = active_->sleep(lock, Duration{0});
-            now = monotonic_now();
-            until = std::min(until, deadline());
-            if (status != PLAIT_OK || active_->found() || loop_has_events() || stopping_)
-                return status;
-        } while (now < quiet);
-    }
+    if (busy_poll_.us > 0 && until > now && look_busily(lock, now, until, now + busy_poll_, status))
+        return status;
     sleep_until_ = until;
     return active_->sleep(lock, until <= now ? Duration{0} : length());
 }
@@ -246,7 +269,8 @@ void Worker::notify() {
 
 void Worker::take_input(Time now) {
     stuck_ = false;
-    std::array<Ready, kReadyMax> ready;
+    constexpr size_t kPiece = 8;
+    std::array<Ready, kPiece> ready;
     while (const size_t n = active_->take(ready))
         endpoints_.on_ready(std::span(ready).first(n), now);
     if (suspended_)

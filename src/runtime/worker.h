@@ -24,6 +24,7 @@
 #include "runtime/seat.h"
 #include "runtime/system.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -145,6 +146,8 @@ class Worker final : private Sink {
     void end_connections(Time now);
     Status turn(Lock &lock, Time until, bool drain);
     Status sleep(Lock &lock, Time now, Time until);
+    bool look_busily(Lock &lock, Time &now, Time &until, Time quiet, Status &status);
+    Lock enter();
     void take_input(Time now);
     void settle(Time now);
     // After a mutation from outside of the loop: whoever sleeps must notice.
@@ -160,6 +163,7 @@ class Worker final : private Sink {
     Status block_step(Lock &lock, Time end);
 
     std::mutex mutex_;
+    std::atomic<uint32_t> lock_wanted_{0}; // how many wait for it
     Waker waker_;
     SystemEntropy entropy_;
     Log log_;
@@ -202,7 +206,7 @@ class Worker final : private Sink {
 };
 
 template <class Done> Status Worker::block(Done &&done, int timeout_ms) {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (in_callback())
         return refuse_in_callback();
     const Time begin = monotonic_now();

@@ -56,7 +56,7 @@ Status Worker::refuse_wait() const {
 
 Status Worker::wait(std::span<plait_event> out, size_t &got, int timeout_ms) {
     got = 0;
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (const Status status = refuse_wait(); status != PLAIT_OK)
         return status;
     const Time end = end_of(timeout_ms);
@@ -100,7 +100,7 @@ Status Worker::wait_for_thread(Lock &lock, std::span<plait_event> out, size_t &g
 }
 
 Result<int> Worker::fd() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (mode_ != Mode::kCallers)
         return Error{fail(PLAIT_E_STATE, "another loop does the node's work")};
     const auto fd = poller_->fd();
@@ -113,7 +113,7 @@ Result<int> Worker::fd() {
 
 Status Worker::dispatch(std::span<plait_event> out, size_t &got) {
     got = 0;
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (const Status status = refuse_wait(); status != PLAIT_OK)
         return status;
     const Flag flag(turning_);
@@ -131,14 +131,14 @@ Status Worker::dispatch(std::span<plait_event> out, size_t &got) {
 }
 
 void Worker::wake() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     woken_ = true;
     waker_.wake();
     changed_.notify_all();
 }
 
 Status Worker::start(plait_event_fn *callback, void *user) {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (in_callback())
         return fail(PLAIT_E_IN_CALLBACK, "not inside a callback");
     if (mode_ == Mode::kThread || callback_ != nullptr)
@@ -163,7 +163,7 @@ Status Worker::start(plait_event_fn *callback, void *user) {
 }
 
 void Worker::thread_main() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     while (!stopping_) {
         const bool calls_back = callback_ != nullptr;
         if (turn(lock, loop_has_events() ? Time{} : kNever, !calls_back) != PLAIT_OK) {
@@ -194,7 +194,7 @@ void Worker::leave_thread(Lock &lock) {
 }
 
 Status Worker::stop() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (in_callback())
         return fail(PLAIT_E_IN_CALLBACK, "a callback cannot wait for its own end");
     if (mode_ == Mode::kCallers || (mode_ == Mode::kThread && stopping_))
@@ -213,7 +213,7 @@ Status Worker::stop() {
 }
 
 Status Worker::attach(event_base *base) {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (in_callback())
         return fail(PLAIT_E_IN_CALLBACK, "not inside a callback");
     if (mode_ != Mode::kCallers || turning_)
@@ -233,7 +233,7 @@ Status Worker::attach(event_base *base) {
 
 // From the application's loop: something is ready.
 void Worker::on_ready() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (mode_ != Mode::kAttached || in_callback())
         return;
     attached_thread_ = std::this_thread::get_id();
@@ -251,7 +251,7 @@ void Worker::on_ready() {
 }
 
 void Worker::suspend() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (suspended_)
         return;
     const Time now = monotonic_now();
@@ -264,7 +264,7 @@ void Worker::suspend() {
 }
 
 Status Worker::resume() {
-    Lock lock(mutex_);
+    Lock lock = enter();
     if (!suspended_)
         return fail(PLAIT_E_STATE, "the node is not suspended");
     suspended_ = false;

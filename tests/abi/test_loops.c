@@ -225,20 +225,39 @@ static void test_wait_ends_after_its_time_and_when_woken(void **state) {
     assert_int_equal(got, 0);
 }
 
+/* A server whose own thread looks for input that long before it sleeps. */
+static void server_start_busy(server *v, uint32_t busy_poll_us) {
+    plait_node_config config = test_config();
+    server_open(v, PLAIT_POLLER_DEFAULT);
+    plait_node_free(v->s.node);
+    config.busy_poll_us = busy_poll_us;
+    assert_ok(plait_node_new(v->s.identity, &config, &v->s.node));
+    assert_ok(plait_endpoint_open(v->s.node, "udp://127.0.0.1:0", NULL, &v->s.endpoint));
+    assert_ok(plait_endpoint_uri(v->s.node, v->s.endpoint, v->s.uri, sizeof v->s.uri, NULL));
+    assert_ok(plait_node_listen(v->s.node, NULL));
+    assert_ok(plait_node_start(v->s.node, on_event, v));
+}
+
 static void test_busy_polling_finds_the_same(void **state) {
     (void)state;
     server v;
-    plait_node_config config = test_config();
-    server_open(&v, PLAIT_POLLER_DEFAULT);
-    plait_node_free(v.s.node);
-    config.busy_poll_us = 200;
-    assert_ok(plait_node_new(v.s.identity, &config, &v.s.node));
-    assert_ok(plait_endpoint_open(v.s.node, "udp://127.0.0.1:0", NULL, &v.s.endpoint));
-    assert_ok(plait_endpoint_uri(v.s.node, v.s.endpoint, v.s.uri, sizeof v.s.uri, NULL));
-    assert_ok(plait_node_listen(v.s.node, NULL));
-    assert_ok(plait_node_start(v.s.node, on_event, &v));
+    server_start_busy(&v, 200);
     run_client(v.s.id, v.s.uri);
     side_close(&v.s); /* ends the thread too */
+}
+
+static void test_busy_polling_lets_other_threads_call(void **state) {
+    (void)state;
+    server v;
+    plait_node_stats stats = {.struct_size = sizeof stats};
+    server_start_busy(&v, 60000000); /* longer than the test may take */
+    const uint64_t begin = plait_node_now_us(v.s.node);
+    run_client(v.s.id, v.s.uri);
+    for (int i = 0; i < 100; i++)
+        assert_ok(plait_node_get_stats(v.s.node, &stats));
+    assert_ok(plait_node_stop(v.s.node));
+    assert_true(plait_node_now_us(v.s.node) - begin < 30000000);
+    side_close(&v.s);
 }
 
 int main(void) {
@@ -251,6 +270,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_wait_ends_after_its_time_and_when_woken, pair_set_up,
                                         pair_tear_down),
         cmocka_unit_test(test_busy_polling_finds_the_same),
+        cmocka_unit_test(test_busy_polling_lets_other_threads_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,11 +264,21 @@ static int receive(udp_endpoint *e, struct mmsghdr *msgs, uint32_t n) {
     return got;
 }
 
+/* Each slot that is asked for costs time, and so does one too many, for which the kernel looks in
+ * vain: who sends to and fro has one at a time. Doubled while there are more. */
+static uint32_t next_ask(uint32_t asked, uint32_t got) {
+    if (got < asked) {
+        return got > 1 ? got : 1;
+    }
+    return asked < kUdpRecvSlots ? 2 * asked : asked;
+}
+
 plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) {
     udp_endpoint *e = self;
     struct mmsghdr msgs[kUdpRecvSlots];
     struct iovec iov[kUdpRecvSlots];
     uint32_t most = e->long_runs ? kUdpRecvRuns : kUdpRecvSlots;
+    most = e->ask < most ? e->ask : most;
     n = n < most ? n : most;
     for (uint32_t i = 0; i < n; i++) {
         iov[i] = (struct iovec){e->slots + (size_t)i * kUdpSlotBytes, kUdpSlotBytes};
@@ -280,6 +290,7 @@ plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) 
     }
     int count = receive(e, msgs, n);
     *got = count > 0 ? (uint32_t)count : 0;
+    e->ask = next_ask(n, *got);
     size_t bytes = 0;
     for (uint32_t i = 0; i < *got; i++) {
         plait_datagram *d = &v[i];

@@ -190,6 +190,7 @@ plait_status udp_open(const plait_host *host, plait_host_endpoint *h, const plai
     e->host = host;
     e->h = h;
     e->fd = -1;
+    e->ask = kUdpRecvSlots;
     plait_status status = open_socket(e, args);
     if (status != PLAIT_OK) {
         destroy(e);

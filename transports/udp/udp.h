@@ -54,6 +54,7 @@ typedef struct udp_endpoint {
     plait_addr bound;
     bool gso, gro;  /* in force; gso goes off when the path below refuses it */
     bool long_runs; /* the last recv brought some */
+    uint32_t ask;   /* how many the next recv asks for: about as many as have come together */
     bool blocked;   /* PLAIT_E_AGAIN was returned, WRITABLE is owed */
     udp_resume resume;
     uint8_t *slots; /* kUdpRecvSlots * kUdpSlotBytes; the system backs only what is touched */
