@@ -10,8 +10,9 @@
 
 namespace plait::base {
 
+// Without initial values: an ACK's array of them is not to be cleared for each packet.
 struct Range {
-    uint64_t start = 0, end = 0;
+    uint64_t start, end;
     uint64_t size() const { return end - start; }
     bool operator==(const Range &) const = default;
 };

@@ -18,10 +18,10 @@ constexpr size_t kPiecesInPlace = 16;
 Status check_taken(Call &call, const char *function, plait_channel channel, const size_t *taken) {
     if (taken != nullptr)
         return PLAIT_OK;
-    const auto info = call.node().channel_info(channel);
-    if (!info)
-        return info.status();
-    return info->config.messages ? PLAIT_OK : null_argument(function, "taken");
+    const auto messages = call.node().has_messages(channel);
+    if (!messages)
+        return messages.status();
+    return *messages ? PLAIT_OK : null_argument(function, "taken");
 }
 
 Status send_parts(Call &call, const char *function, plait_channel channel,

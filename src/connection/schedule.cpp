@@ -49,12 +49,22 @@ link::Way Connection::way_of(LinkEntry &link, const LinkEntry *reference, Time n
 
 LinkEntry *Connection::choose_link(const ChannelEntry &entry, bool urgent, Time now,
                                    uint64_t &bytes) {
+    const link::Policy policy = policy_of(entry);
+    const uint32_t mask = allowed(policy);
+    const link::Demand demand{entry.backlog(), urgent || entry.has_repeats()};
+    const auto choose = [&](std::span<const link::Way> ways) {
+        const link::Choice choice = link::scheduler_for(policy.kind).choose(ways, demand);
+        bytes = choice.bytes;
+        return choice;
+    };
+    if (links_.size() == 1 && mask != 0) { // mostly, and then lists of 32 would be much to clear
+        const link::Way way = way_of(link_at(0), nullptr, now);
+        return choose({&way, 1}) ? &link_at(0) : nullptr;
+    }
     std::array<link::Way, kMaxLinks> ways;
     std::array<LinkEntry *, kMaxLinks> links;
     size_t count = 0;
     const LinkEntry *reference = links_.size() > 1 ? delay_reference() : nullptr;
-    const link::Policy policy = policy_of(entry);
-    const uint32_t mask = allowed(policy);
     for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         if (!(mask >> i & 1u))
@@ -62,10 +72,7 @@ LinkEntry *Connection::choose_link(const ChannelEntry &entry, bool urgent, Time 
         links[count] = &l;
         ways[count++] = way_of(l, reference, now);
     }
-    const link::Demand demand{entry.backlog(), urgent || entry.has_repeats()};
-    const link::Choice choice =
-        link::scheduler_for(policy.kind).choose({ways.data(), count}, demand);
-    bytes = choice.bytes;
+    const link::Choice choice = choose({ways.data(), count});
     return choice ? links[choice.way] : nullptr;
 }
 

@@ -76,6 +76,13 @@ Result<ChannelInfo> Node::channel_info(uint64_t channel) const {
     return i;
 }
 
+Result<bool> Node::has_messages(uint64_t channel) const {
+    const auto e = core_->channel(channel);
+    if (!e.ok())
+        return Error{e.status()};
+    return (*e)->config().messages;
+}
+
 Status Node::set_channel_token(uint64_t channel, uint64_t token) {
     const auto e = core_->channel(channel);
     if (!e.ok())

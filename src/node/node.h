@@ -144,6 +144,7 @@ class Node {
     Status accept_channel(uint64_t channel, const channel::Config *config, Time now);
     Status refuse_channel(uint64_t channel, uint64_t code, Time now);
     Result<ChannelInfo> channel_info(uint64_t channel) const;
+    Result<bool> has_messages(uint64_t channel) const; // of that only whether it carries messages
     Status set_channel_token(uint64_t channel, uint64_t token);
     Result<size_t> send(uint64_t channel, std::span<const Bytes> parts, Time now);
     Result<MutBytes> reserve(uint64_t channel, size_t min);

@@ -48,7 +48,7 @@ struct AckFrequency {
 };
 
 struct ReceivedMemory {
-    Range newest; // of the packets that arrived; empty: there was none
+    Range newest{}; // of the packets that arrived; empty: there was none
     EcnCounts ecn;
     AckFrequency asked;
     uint64_t next_seq = 0;
