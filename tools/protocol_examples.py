@@ -333,6 +333,22 @@ def frames():
     }
 
 
+def records():
+    v4 = struct.pack(">BH4s", 4, 4242, bytes([192, 0, 2, 7]))
+    v6 = struct.pack(">BH16s", 6, 4242, bytes.fromhex("20010db8" + "00" * 11 + "07"))
+    udp = b"\x03udp"
+    body = [
+        (b"\x02", "two addresses"),
+        (udp, "udp"),
+        (bytes([len(v4)]) + v4, "192.0.2.7:4242"),
+        (udp, "udp"),
+        (bytes([len(v6)]) + v6, "[2001:db8::7]:4242"),
+    ]
+    size = len(joined(body))
+    head = [(varint(6), "ENDPOINTS"), (varint(size), f"{size} bytes")]
+    return {"endpoints": head + body}
+
+
 def examples():
     hs = Handshake()
     root = hs.root
@@ -401,6 +417,7 @@ def examples():
         "ack_packet": short_packet(root, 1, A_CID, 0, 0, 7, 1, 0, ack),
         "empty_packet": short_packet(root, 0, Z_CID, 70000, 6, 0x123456789, 4, 0x20, b""),
         "frames": frames(),
+        "records": records(),
     }
 
 

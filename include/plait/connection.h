@@ -47,7 +47,7 @@ typedef struct plait_connect_config {
     uint64_t keepalive_us;        /**< the same */
     uint64_t dormancy_timeout_us; /**< the same */
     uint32_t congestion;          /**< PLAIT_CONGESTION_* of its links */
-    uint32_t reserved;            /**< 0 */
+    uint32_t announce;            /**< PLAIT_ANNOUNCE_* (plait/node.h) of this connection */
 } plait_connect_config;
 
 #define PLAIT_CONNECT_CONFIG_INIT                                                                  \
@@ -89,6 +89,27 @@ PLAIT_API plait_status plait_connect(plait_node *node, const char *id, const cha
 PLAIT_API plait_status plait_connection_add_link(plait_node *node, plait_connection connection,
                                                  plait_endpoint endpoint, const char *address,
                                                  plait_link *out);
+
+/** Tells the peer of more addresses of this node than its endpoints know themselves: the outer side
+ *  of a forwarded port, what a wildcard socket is reached by. Whatever `announce` of the
+ *  configuration says. They replace those of the call before, and go out within a second. The peer
+ *  sees PLAIT_EVENT_PEER_ENDPOINTS; what it makes of them is its own matter.
+ *  addresses: [in] count URIs such as "udp://192.0.2.7:4242", copied.  count: 0: none any more.
+ *    PLAIT_E_URI, PLAIT_E_ADDRESS, PLAIT_E_NO_LINK  as of plait_connect
+ *    PLAIT_E_LIMIT  more than 16
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_connection_announce(plait_node *node, plait_connection connection,
+                                                 const char *const *addresses, size_t count);
+
+/** Gives one of the addresses that the peer has announced last (PLAIT_EVENT_PEER_ENDPOINTS), as an
+ *  URI for plait_connection_add_link. It is the peer's word: nothing has been proven.
+ *  index: from 0 on.  buf, cap, len: as in plait_endpoint_uri.
+ *    PLAIT_E_INVALID  there are not so many
+ *    PLAIT_E_BUFFER   cap is too small; *len is set, nothing else
+ *  [any-thread] [callback-ok]  Since 0.1. */
+PLAIT_API plait_status plait_connection_peer_endpoint(plait_node *node,
+                                                      plait_connection connection, size_t index,
+                                                      char *buf, size_t cap, size_t *len);
 
 /** Lets a peer in after CONNECTION_REQUEST. CONNECTED follows; what the peer sent meanwhile
  *  follows it.

@@ -84,6 +84,21 @@ enum {
     PLAIT_POLLER_LIBEVENT = 2 /**< everywhere; no plait_node_fd */
 };
 
+/** Whether peers tell each other where else they can be reached: plait_node_config.announce, and
+ *  plait_connect_config.announce for one connection. Added up. */
+enum {
+    PLAIT_ANNOUNCE_DEFAULT = 0, /**< a connection: as its node. A node: nothing of this */
+    PLAIT_ANNOUNCE_OWN = 1,     /**< peers are told the addresses of this node's endpoints, as far
+                                     as they mean something elsewhere ("udp://0.0.0.0:4242" has
+                                     none, the members of an endpoint with a star have), and their
+                                     changes, at most one list a second */
+    PLAIT_ANNOUNCE_FOLLOW = 2,  /**< links to what peers announce join by themselves: an address is
+                                     tried once in ten minutes, with at most 3 datagrams, at most 2
+                                     at a time and 64 in ten minutes; none that is multicast or
+                                     broadcast, and loopback only where the peer itself is there */
+    PLAIT_ANNOUNCE_NOTHING = 4  /**< a connection: neither, whatever its node does */
+};
+
 /** How a node shall be. 0 in a field means the default. Copied by plait_node_new. */
 typedef struct plait_node_config {
     uint32_t struct_size;         /**< sizeof(plait_node_config) */
@@ -112,7 +127,7 @@ typedef struct plait_node_config {
                                        nothing. NULL: none */
     uint32_t network_key_count;   /**< at most 4. The first is used to connect, each to be
                                        connected to */
-    uint32_t reserved;            /**< 0 */
+    uint32_t announce;            /**< PLAIT_ANNOUNCE_* of all connections */
     uint32_t congestion;          /**< PLAIT_CONGESTION_* of its links */
     uint32_t ecn;                 /**< PLAIT_ECN_* of all connections */
     uint32_t max_packets;         /**< packets that may be in flight on a link, up to 2^24; default

@@ -131,6 +131,12 @@ enum {
     PLAIT_INFO_DOWN = 8,           /**< the link is down at present (see PLAIT_TRANSPORT_DOWN) */
     PLAIT_INFO_ROUTED = 32,        /**< with `addr`: the system itself would send there from this
                                         endpoint; preferred among several that could */
+    PLAIT_INFO_NOT_SHARED = 64,    /**< with `addr`: nothing that machines could tell each other, or
+                                        send to on another's word: multicast, broadcast, no
+                                        particular machine or port, of another family than the
+                                        endpoint's, or only with a meaning on one machine. Only
+                                        addresses without it are announced, and tried when a peer
+                                        has announced them; none of a transport without info() */
     PLAIT_INFO_BACK_PRESSURE = 16  /**< a full line is said (PLAIT_E_AGAIN) rather than answered by
                                         loss */
 };

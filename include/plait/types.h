@@ -71,6 +71,10 @@ enum {
      *  again (LINK_STATE); if none does within the dormancy timeout, CLOSED follows with
      *  PLAIT_E_TIMEOUT. connection; a: microseconds until then. */
     PLAIT_EVENT_DORMANT = 4,
+    /** The peer has said where else it can be reached: a new list, in place of the one before.
+     *  connection; a: how many addresses. Which: plait_connection_peer_endpoint. With
+     *  PLAIT_ANNOUNCE_FOLLOW links to them join by themselves. */
+    PLAIT_EVENT_PEER_ENDPOINTS = 5,
 
     /** The peer wants to open a channel: plait_channel_accept or plait_channel_refuse. connection,
      *  channel. What it proposes: plait_channel_label, plait_channel_get_config. Of what comes

@@ -48,6 +48,17 @@ Status read_congestion(uint32_t value, std::optional<recovery::ControllerKind> &
     }
 }
 
+Status read_announce(uint32_t value, std::optional<bool> &own, std::optional<bool> &follow) {
+    constexpr uint32_t kBoth = PLAIT_ANNOUNCE_OWN | PLAIT_ANNOUNCE_FOLLOW;
+    if (value == PLAIT_ANNOUNCE_DEFAULT)
+        return PLAIT_OK;
+    if (value != PLAIT_ANNOUNCE_NOTHING && (value & ~kBoth) != 0)
+        return fail(PLAIT_E_INVALID, "%u is not a way to announce endpoints", value);
+    own = value & PLAIT_ANNOUNCE_OWN;
+    follow = value & PLAIT_ANNOUNCE_FOLLOW;
+    return PLAIT_OK;
+}
+
 Status put_text(const char *function, std::string_view text, char *buf, size_t cap, size_t *len) {
     if (buf == nullptr && cap != 0)
         return null_argument(function, "buf");

@@ -181,6 +181,8 @@ plait_status init_struct(const char *function, T *config, size_t size, const T &
 
 // PLAIT_CONGESTION_*; `to` keeps its value at PLAIT_CONGESTION_DEFAULT.
 Status read_congestion(uint32_t value, std::optional<recovery::ControllerKind> &to);
+// PLAIT_ANNOUNCE_*; neither is set where it is the default.
+Status read_announce(uint32_t value, std::optional<bool> &own, std::optional<bool> &follow);
 Status reserved_field(const char *function, const char *name) noexcept;
 
 // -- texts to callers: all of it and a zero byte, or PLAIT_E_BUFFER; the length in either case

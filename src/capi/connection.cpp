@@ -36,8 +36,9 @@ Status read_connect_config(const plait_connect_config &from, node::ConnectConfig
     if (from.accept_any_id > 1)
         return fail(PLAIT_E_INVALID, "accept_any_id is 0 or 1");
     to.accept_any_id = from.accept_any_id != 0;
-    if (from.reserved != 0)
-        return reserved_field("plait_connect", "reserved");
+    if (const Status status = read_announce(from.announce, to.announces, to.follows);
+        status != PLAIT_OK)
+        return status;
     if (const Status status = read_congestion(from.congestion, to.controller); status != PLAIT_OK)
         return status;
     to.token = from.token;
@@ -167,6 +168,50 @@ plait_status plait_connection_add_link(plait_node *node, plait_connection connec
         if (link && out != nullptr)
             *out = *link;
         return link.status();
+    });
+}
+
+plait_status plait_connection_announce(plait_node *node, plait_connection connection,
+                                       const char *const *addresses, size_t count) {
+    const char *const function = __func__;
+    std::vector<node::Place> places;
+    const plait_status status = guard(function, [&]() -> plait_status {
+        if (node == nullptr)
+            return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
+        if (addresses == nullptr && count != 0)
+            return null_argument(function, "addresses");
+        if (count > connection::kMaxPlaces)
+            return fail(PLAIT_E_LIMIT, "%s: %zu addresses, at most %zu are possible", function,
+                        count, connection::kMaxPlaces);
+        Call call(node->first(), CallKind::kReads);
+        for (size_t i = 0; i < count; i++) {
+            if (addresses[i] == nullptr)
+                return null_argument(function, "addresses[i]");
+            const auto place = call.endpoints().place(addresses[i]);
+            if (!place)
+                return place.status();
+            places.push_back(*place);
+        }
+        return PLAIT_OK;
+    });
+    if (status != PLAIT_OK)
+        return status;
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
+        return call.node().announce(connection, std::move(places), call.now());
+    });
+}
+
+plait_status plait_connection_peer_endpoint(plait_node *node, plait_connection connection,
+                                            size_t index, char *buf, size_t cap, size_t *len) {
+    const char *const function = __func__;
+    return with_owner(function, node, connection, [&](Call &call) -> plait_status {
+        const auto places = call.node().peer_places(connection);
+        if (!places)
+            return places.status();
+        if (index >= places->size())
+            return fail(PLAIT_E_INVALID, "%s: the peer has announced %zu addresses", function,
+                        places->size());
+        return put_text(function, call.endpoints().place_text((*places)[index]), buf, cap, len);
     });
 }
 

@@ -52,8 +52,11 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
                         runtime::WorkerConfig &worker) {
     if (from.poller > PLAIT_POLLER_LIBEVENT)
         return fail(PLAIT_E_INVALID, "%u is not a poller", from.poller);
-    if (from.reserved != 0)
-        return reserved_field("plait_node_new", "reserved");
+    std::optional<bool> announces, follows;
+    if (const Status status = read_announce(from.announce, announces, follows); status != PLAIT_OK)
+        return status;
+    to.announces = announces.value_or(false);
+    to.follows = follows.value_or(false);
     if (from.ecn > PLAIT_ECN_L4S)
         return fail(PLAIT_E_INVALID, "%u is not a way to use ECN", from.ecn);
     if (from.ecn != PLAIT_ECN_DEFAULT)

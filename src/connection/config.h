@@ -53,6 +53,8 @@ struct Config {
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     recovery::EcnMode ecn = recovery::EcnMode::kClassic;
     KeyLimits keys;
+    bool announces = false; // its endpoints' addresses to the peer
+    bool follows = false;   // what the peer announces
     bool accept_at_once = false;
     bool operator==(const Config &) const = default;
 };

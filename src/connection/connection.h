@@ -11,7 +11,7 @@
 //   timers.cpp      the one deadline                    close.cpp     the end
 //   keys.cpp        epochs, which key opens             rekey.cpp     generations
 //   early.cpp       packets before their keys           sleep.cpp     memory given back while idle
-//   bottlenecks.cpp links that queue at one place
+//   bottlenecks.cpp links that queue at one place   announce.cpp  where else each can be reached
 //
 //   kDialing ----RESP----> kConnected <----> kDormant
 //   kAnswering --1-RTT--> (kRequested) --^      |
@@ -21,6 +21,7 @@
 #include "base/range_set.h"
 #include "base/slim_vector.h"
 #include "channel/send_order.h"
+#include "connection/announce.h"
 #include "connection/control.h"
 #include "connection/early.h"
 #include "connection/rekey.h"
@@ -131,6 +132,8 @@ class Connection {
 
     void set_policy(const link::Policy &policy, Time now);
     void set_channel_policy(ChannelEntry &entry, const link::Policy &policy);
+    // Tells the peer of more places where this node can be reached, in place of those told before.
+    void announce(std::vector<Place> given, Time now);
     // Costs have changed.
     void costs_changed(Time now) { update_roles(nullptr, link::Reason::kPolicy, now); }
 
@@ -141,6 +144,8 @@ class Connection {
     // -- what the node tells
     // Transport classes that this node has had an endpoint of only since the handshake.
     void announce_classes(Time now);
+    // Endpoints have come, gone, or changed their address.
+    void endpoints_changed(Time now);
     void link_down(LinkEntry &link, Status why, Time now);
     void link_up(LinkEntry &link, Time now);
     void link_mtu(LinkEntry &link, uint32_t mtu, Time now);
@@ -187,6 +192,11 @@ class Connection {
     uint64_t receive_memory() const { return budget_->used(); }
     Time dormancy_end() const { return last_authentic_ + config_->dormancy_timeout; }
     Duration dormancy_left(Time now) const;
+    // What the peer has announced.
+    std::span<const Place> peer_places() const {
+        return announcements_ ? std::span<const Place>(announcements_->peers)
+                              : std::span<const Place>();
+    }
     void check_invariants() const;
 
   private:
@@ -409,6 +419,21 @@ class Connection {
     void share_growth(LinkEntry &link);
     void note_bottlenecks(Time now);
 
+    // announce.cpp
+    Announcements &announcements();
+    void begin_announcing(Time now);
+    void plan_announcement(Time now);
+    std::vector<Place> own_places() const;
+    void tell_places(Time now);
+    Status on_endpoints(Bytes body, Time now);
+    void on_places(Time now);
+    void plan_look(Time now);
+    bool is_linked_to(const Place &place) const;
+    bool peer_is_on_loopback() const;
+    std::optional<EndpointIndex> endpoint_toward(const Place &place) const;
+    void follow_places(Time now);
+    void after_link_closed(LinkEntry &link, Time now);
+
     // schedule.cpp
     LinkEntry *choose_link(const ChannelEntry &entry, bool urgent, Time now, uint64_t &bytes);
     const LinkEntry *delay_reference() const;
@@ -448,6 +473,8 @@ class Connection {
     bool policies_differ_ = false;   // some channel has had a policy of its own
     bool blocked_on_window_ = false; // the last drain stopped for congestion, not for lack of data
     bool asleep_ = false;            // the links' hot state was given back
+    crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
+    uint8_t my_class_count_ = 0, told_class_count_ = 0; // the peer knows so many of them
     crypto::NodeId peer_;
     crypto::Root root_; // of the generation that is sent under
     uint32_t generation_ = 0, wanted_generation_ = 0;
@@ -457,9 +484,7 @@ class Connection {
     base::SlimVector<ClosedKeys> closed_keys_;
     base::SlimVector<EarlyPacket> early_packets_;
     crypto::HeaderKey send_mask_, receive_mask_;
-    crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
-    uint8_t my_class_count_ = 0, told_class_count_ = 0; // the peer knows so many of them
-    std::shared_ptr<const PeerFacts> peer_facts_;       // at first nothing
+    std::shared_ptr<const PeerFacts> peer_facts_; // at first nothing
 
     // Where the peer's own INIT came from, while both dial: ours goes there once, too.
     struct Redial {
@@ -481,6 +506,7 @@ class Connection {
     uint32_t next_own_link_ = 0, next_peer_link_ = 0; // numbers of each parity not used yet
     CidBook cids_;
     std::unique_ptr<link::Bottlenecks> bottlenecks_; // while there are several links
+    std::unique_ptr<Announcements> announcements_;
 
     base::FlatMap<uint32_t> channels_; // number -> slot
     base::SlimVector<uint32_t>

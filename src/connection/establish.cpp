@@ -426,6 +426,7 @@ void Connection::become_connected(Time now) {
     if (role_ == Role::kInitiator && link)
         link->probes_owed = 1; // a 1-RTT packet at once: it confirms the responder's side
     announce_classes(now);     // that came during the handshake
+    begin_announcing(now);
     issue_spares();
     progress_waiting(now);
     check_dormancy();
@@ -436,6 +437,9 @@ void Connection::inherit(Connection &dialing) {
     initiated_ = true;
     Config config = *config_;
     config.keepalive = dialing.config_->keepalive;
+    config.announces = dialing.config_->announces;
+    config.follows = dialing.config_->follows;
+    announcements_ = std::move(dialing.announcements_);
     config_ = services_.configs.get(config);
     std::swap(early_channels_, dialing.early_channels_);
     // Those channels draw on it; what it promised for channels of the peer is promised here anew.

@@ -138,6 +138,7 @@ Status Connection::on_record(uint64_t type, Bytes body, Time now) {
     switch (type) {
     case kLabelRecord: return on_label(body, now);
     case kClassesRecord: return on_classes(body, now);
+    case kEndpointsRecord: return on_endpoints(body, now);
     case kRekeyRequestRecord: return on_rekey_request(body);
     case kRekeyInitRecord: return on_rekey_init(body, now);
     case kRekeyRespRecord: return on_rekey_resp(body, now);

@@ -312,6 +312,8 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
     forget_link(link);
     if (bottlenecks_)
         note_bottlenecks(now);
+    if (announcements_)
+        after_link_closed(link, now);
     raise_link(link, PLAIT_EVENT_LINK_CLOSED);
     check_dormancy();
     touch();

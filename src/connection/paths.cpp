@@ -325,7 +325,7 @@ void Connection::link_timers(LinkEntry &link, Time now) {
                 declare_dead(link, PLAIT_E_TIMEOUT, now);
         }
     }
-    if (link.validation.armed && link.validation.sent >= link::kMaxChallenges &&
+    if (link.validation.armed && link.validation.sent >= link.most_challenges() &&
         link.validation.next_send <= now)
         return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
     if (link.state == link::State::kDead && link.next_probe <= now) {
@@ -350,7 +350,7 @@ Time Connection::link_deadline(LinkEntry &link, Time now) {
     if (link.state == link::State::kDead)
         t = std::min(t, link.next_probe);
     const bool room = room_on(link) > 0;
-    if (link.validation.armed && (room || link.validation.sent == link::kMaxChallenges))
+    if (link.validation.armed && (room || link.validation.sent >= link.most_challenges()))
         t = std::min(t, link.validation.next_send);
     if (link.candidate)
         t = std::min(t, link.candidate->decide_at);

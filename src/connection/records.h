@@ -13,6 +13,7 @@ inline constexpr uint64_t kLabelRecord = 1;        // | channel v | label |
 inline constexpr uint64_t kRekeyRequestRecord = 2; // | generation u32 |
 inline constexpr uint64_t kRekeyInitRecord = 3; // | generation u32 | suite u16 | length u16 | key |
 inline constexpr uint64_t kRekeyRespRecord = 4; // | generation u32 | length u16 | key |
+inline constexpr uint64_t kEndpointsRecord = 6; // see announce.h
 inline constexpr uint64_t kClassesRecord = 7;   // | name length u8 | name | cid size u8 | repeated
 inline constexpr size_t kMaxRecord = 1024;      // bytes, its head included
 

@@ -32,6 +32,10 @@ void Connection::drain(Time now) {
         return send_close(now);
     }
     grant_channels();
+    if (announcements_ && announcements_->tell_at <= now)
+        tell_places(now);
+    if (announcements_ && announcements_->look_at <= now)
+        follow_places(now);
     if (asleep_ && !wants_to_send())
         return;
     wake(now);
@@ -93,7 +97,7 @@ void Connection::send_validation(LinkEntry &link, Time now) {
     };
     // Where there is no room: when more comes from there, or the endpoint is writable.
     if (link.validation.armed && link.validation.next_send <= now &&
-        link.validation.sent < link::kMaxChallenges)
+        link.validation.sent < link.most_challenges())
         if (const size_t size = room_on(link); size > 0)
             challenge(link.validation, Toward::kBoth, size);
     if (!link.candidate || !link.recovery || !link.recovery->can_send())

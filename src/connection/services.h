@@ -63,11 +63,13 @@ struct ConnectionEntry {
     bool known_to_application = false;
 };
 
-// Where the queue in front of a line stands; asked on lines of known rate only.
-class DriverQueue {
+// What only the transport knows.
+class Driver {
   public:
-    virtual ~DriverQueue() = default;
+    virtual ~Driver() = default;
+    // Where the queue in front of a line stands; asked on lines of known rate only.
     virtual uint64_t queued_bytes(EndpointIndex endpoint) = 0;
+    virtual link::Reach reach(EndpointIndex endpoint, const plait_addr &addr) = 0;
 };
 
 // Who gets the trace (include/plait/trace.h); off unless the mask says so.
@@ -140,7 +142,7 @@ struct Services {
     ChannelAnswers answers;
     Assembler assembler;
     Counters counters;
-    DriverQueue *driver = nullptr; // while draining
+    Driver *driver = nullptr; // while draining
     NodeHooks *hooks = nullptr;
     Tracer tracer;
     uint64_t wall_ms = 0;

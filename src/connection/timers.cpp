@@ -38,6 +38,8 @@ Time Connection::deadline(Time now) {
     t = std::min({t, channel_deadline_, look_idle_at_});
     if (rekey_)
         t = std::min(t, rekey_->drop_at);
+    if (announcements_)
+        t = std::min({t, announcements_->tell_at, announcements_->look_at});
     for (size_t i = 0; i < links_.size(); i++)
         t = std::min(t, link_deadline(link_at(i), now));
     return t;

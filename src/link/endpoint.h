@@ -27,6 +27,15 @@ struct EndpointInfo {
     uint32_t cost = 0; // 0 free, 1 metered, 2 dear
     uint64_t rate = 0; // bytes a second, 0 unknown
     uint16_t header_room = 0, tail_room = 0;
+    plait_addr at{}; // where others reach it; len 0: not known, or it means nothing to them
+};
+
+// What an endpoint could do with an address that somebody else has named.
+enum class Reach : uint8_t {
+    kNone, // not send there: no address of one peer, or not known whether it is
+    kLoopback,
+    kPossible,
+    kRouted, // the system itself would send there from this endpoint
 };
 
 struct EndpointCounters {

@@ -19,7 +19,8 @@ namespace plait::link {
 
 inline constexpr uint32_t kAmplification = 3; // bytes sent to an unproven address a byte received
 inline constexpr size_t kMaxResponsesOwed = 4;
-inline constexpr uint32_t kMaxChallenges = 6;            // then a join has failed
+inline constexpr uint32_t kMaxChallenges = 6;            // then a join has failed; fewer
+inline constexpr uint32_t kMaxFollowedChallenges = 3;    // where only the peer's word led there
 inline constexpr uint32_t kDeadTimeouts = 3;             // and
 inline constexpr Duration kDeadAfter = base::seconds(1); // both until suspect becomes dead
 inline constexpr Duration kProbeIntervals[3] = {base::seconds(1), base::seconds(5),
@@ -90,6 +91,7 @@ struct Link {
     Reason why = Reason::kNone; // of state and role
     bool has_number = false;    // the application's link before its number is known
     bool begun_here = false;
+    bool followed = false; // begun here because the peer had announced its address
     bool validated = false;
     bool peer_says_down = false;    // it is suspect because the peer said so
     bool shares_bottleneck = false; // with another link of the connection
@@ -131,6 +133,8 @@ struct Link {
     bool live() const { return state == State::kGood || state == State::kSuspect; }
     // May carry packets at all (a dead one carries probes).
     bool exists() const { return state != State::kClosed && state != State::kWaiting; }
+
+    uint32_t most_challenges() const { return followed ? kMaxFollowedChallenges : kMaxChallenges; }
 
     // Whether it has all that packets need, perhaps asleep.
     bool started() const { return recovery || asleep; }

@@ -85,6 +85,8 @@ Result<uint64_t> Core::dial(const crypto::NodeId *peer, uint64_t endpoint, const
     if (wanted.dormancy_timeout.us >= 0)
         k.dormancy_timeout = wanted.dormancy_timeout;
     k.controller = wanted.controller.value_or(k.controller);
+    k.announces = wanted.announces.value_or(k.announces);
+    k.follows = wanted.follows.value_or(k.follows);
     const uint32_t slot = add_connection(k, now);
     if (slot == base::kNoSlot)
         return Error{PLAIT_E_LIMIT};
@@ -269,6 +271,22 @@ Result<uint64_t> Node::add_link(uint64_t connection, uint64_t endpoint, const pl
         return Error{slot.status()};
     c.s.links[*slot].token = config.token;
     return c.handle(HandleType::kLink, *slot);
+}
+
+Status Node::announce(uint64_t connection, std::vector<Place> places, Time now) {
+    const auto e = core_->open_connection(connection);
+    if (!e.ok())
+        return e.status();
+    (*e)->connection->announce(std::move(places), now);
+    return PLAIT_OK;
+}
+
+Result<std::vector<Place>> Node::peer_places(uint64_t connection) const {
+    const auto e = core_->connection(connection);
+    if (!e.ok())
+        return Error{e.status()};
+    const auto places = (*e)->connection->peer_places();
+    return std::vector<Place>(places.begin(), places.end());
 }
 
 Status Node::close_link(uint64_t link, uint64_t code, Time now) {

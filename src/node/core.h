@@ -49,7 +49,7 @@ inline constexpr Duration kPendingGrace = base::seconds(1); // nobody takes its 
 
 class Core final : public connection::NodeHooks,
                    public connection::DatagramSink,
-                   public connection::DriverQueue {
+                   public connection::Driver {
   public:
     Core(Config c, crypto::Identity identity, Entropy &entropy, Time now);
     ~Core() override;
@@ -59,9 +59,10 @@ class Core final : public connection::NodeHooks,
     bool yields(const Connection &c, Time now) override;
     void touch(uint32_t slot) override;
     void trace(const connection::TraceRecord &record) override;
-    // DatagramSink, DriverQueue
+    // DatagramSink, Driver
     uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) override;
     uint64_t queued_bytes(EndpointIndex endpoint) override;
+    link::Reach reach(EndpointIndex endpoint, const plait_addr &addr) override;
 
     // demux.cpp
     void on_datagram(EndpointIndex index, MutBytes bytes, const connection::Arrival &from,

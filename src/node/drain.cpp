@@ -51,6 +51,10 @@ uint64_t Core::queued_bytes(EndpointIndex endpoint) {
     return out->queued_bytes(endpoint);
 }
 
+link::Reach Core::reach(EndpointIndex endpoint, const plait_addr &addr) {
+    return out->reach(endpoint, addr);
+}
+
 void Node::drain(Time now, Output &out) {
     core_->drain(now, out);
 }

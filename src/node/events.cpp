@@ -11,7 +11,8 @@ namespace plait::node {
 namespace {
 // In which order the events of one object come; the closing one last.
 constexpr uint32_t kConnectionOrder[] = {PLAIT_EVENT_CONNECTION_REQUEST, PLAIT_EVENT_CONNECTED,
-                                         PLAIT_EVENT_DORMANT, PLAIT_EVENT_CLOSED};
+                                         PLAIT_EVENT_PEER_ENDPOINTS, PLAIT_EVENT_DORMANT,
+                                         PLAIT_EVENT_CLOSED};
 constexpr uint32_t kChannelOrder[] = {
     PLAIT_EVENT_CHANNEL_REQUEST, PLAIT_EVENT_CHANNEL_ACCEPTED, PLAIT_EVENT_WRITABLE,
     PLAIT_EVENT_QUEUE_LOW,       PLAIT_EVENT_WINDOW_CHANGED,   PLAIT_EVENT_GAP,
@@ -40,6 +41,8 @@ void fill_connection(const ConnectionEntry &e, uint32_t type, plait_event &out, 
         out.b = c.ending().by_application;
     } else if (type == PLAIT_EVENT_DORMANT) {
         out.a = static_cast<uint64_t>(c.dormancy_left(now).us);
+    } else if (type == PLAIT_EVENT_PEER_ENDPOINTS) {
+        out.a = c.peer_places().size();
     }
 }
 

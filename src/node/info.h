@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "channel/channel.h"
 #include "channel/config.h"
+#include "connection/announce.h"
 #include "connection/answers.h"
 #include "connection/config.h"
 #include "crypto/identity.h"
@@ -51,6 +52,7 @@ struct Config {
     Duration dormancy_timeout = base::seconds(60);
     recovery::ControllerKind controller = recovery::ControllerKind::kCubic;
     recovery::EcnMode ecn = recovery::EcnMode::kClassic;
+    bool announces = false, follows = false; // endpoints' addresses; see connection::Config
     connection::KeyLimits keys;
     std::vector<crypto::Secret<32>> network_keys; // at most 4
     // Of a node with several workers: which one this is, and its way to the others.
@@ -61,11 +63,13 @@ struct Config {
 };
 
 using EndpointInfo = link::EndpointInfo;
+using connection::Place;
 
 struct ConnectConfig {
     bool accept_any_id = false; // without a peer id: take whoever answers, else CONNECTION_REQUEST
     Duration idle_timeout{-1}, keepalive{-1}, dormancy_timeout{-1}; // negative: the node's
     std::optional<recovery::ControllerKind> controller;             // none: the node's
+    std::optional<bool> announces, follows;                         // the same
     uint64_t token = 0; // the application's, comes back in each event
 };
 

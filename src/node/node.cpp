@@ -35,6 +35,8 @@ connection::Config connection_config(const Config &c) {
     k.controller = c.controller;
     k.ecn = c.ecn;
     k.keys = c.keys;
+    k.announces = c.announces;
+    k.follows = c.follows;
     return k;
 }
 
@@ -108,6 +110,14 @@ NodeStats Node::stats() const {
 
 // -- endpoints
 
+namespace {
+template <class F> void for_each_connection(Core &c, F &&f) {
+    for (uint32_t i = 0; i < c.s.connections.capacity(); i++)
+        if (c.s.connections.live(i))
+            f(*c.s.connections[i].connection);
+}
+} // namespace
+
 Result<uint64_t> Node::add_endpoint(const EndpointInfo &info) {
     Core &c = *core_;
     uint8_t cid_size = wire::kMaxCidSize;
@@ -128,9 +138,10 @@ Result<uint64_t> Node::add_endpoint(const EndpointInfo &info) {
         return Error{PLAIT_E_LIMIT};
     c.s.endpoints[slot].cid_class = *cls;
     c.s.endpoints[slot].info.mtu = sane_mtu(info.mtu);
-    for (uint32_t i = 0; i < c.s.connections.capacity(); i++)
-        if (c.s.connections.live(i))
-            c.s.connections[i].connection->announce_classes(c.latest);
+    for_each_connection(c, [&](Connection &conn) {
+        conn.announce_classes(c.latest);
+        conn.endpoints_changed(c.latest);
+    });
     return c.handle(HandleType::kEndpoint, slot);
 }
 
@@ -184,6 +195,7 @@ void Node::endpoint_changed(EndpointIndex index, const EndpointInfo &info, Time 
             l.recovery->set_line_rate(info.rate);
         conn.costs_changed(now);
     });
+    for_each_connection(c, [&](Connection &conn) { conn.endpoints_changed(now); });
 }
 
 void Node::endpoint_down(EndpointIndex index, const plait_addr *addr, Time now) {
@@ -199,6 +211,8 @@ void Node::endpoint_down(EndpointIndex index, const plait_addr *addr, Time now) 
     for_each_link_on(c, index, addr, [&](Connection &conn, LinkEntry &l) {
         conn.link_down(l, PLAIT_E_LINK_DOWN, now);
     });
+    if (!addr)
+        for_each_connection(c, [&](Connection &conn) { conn.endpoints_changed(now); });
 }
 
 void Node::endpoint_up(EndpointIndex index, const plait_addr *addr, Time now) {
@@ -212,6 +226,8 @@ void Node::endpoint_up(EndpointIndex index, const plait_addr *addr, Time now) {
         c.s.events.raise(e.events, Source::kEndpoint, index.v, PLAIT_EVENT_ENDPOINT_STATE);
     }
     for_each_link_on(c, index, addr, [&](Connection &conn, LinkEntry &l) { conn.link_up(l, now); });
+    if (!addr)
+        for_each_connection(c, [&](Connection &conn) { conn.endpoints_changed(now); });
 }
 
 void Node::endpoint_writable(EndpointIndex index, Time) {
@@ -240,10 +256,10 @@ void Node::endpoint_gone(EndpointIndex index, Status why, Time now) {
     e.status = why;
     e.events.closed_raised = true;
     e.events.released |= why == PLAIT_OK;
-    for (uint32_t i = 0; i < c.s.connections.capacity(); i++)
-        if (c.s.connections.live(i))
-            c.s.connections[i].connection->endpoint_gone(
-                index, why == PLAIT_OK ? PLAIT_E_CLOSED : why, now);
+    for_each_connection(c, [&](Connection &conn) {
+        conn.endpoint_gone(index, why == PLAIT_OK ? PLAIT_E_CLOSED : why, now);
+        conn.endpoints_changed(now);
+    });
     c.s.events.raise(e.events, Source::kEndpoint, index.v, PLAIT_EVENT_ENDPOINT_CLOSED);
 }
 
@@ -272,9 +288,7 @@ void Node::endpoint_output(EndpointIndex index) {
 }
 
 void Node::check_invariants() const {
-    for (uint32_t i = 0; i < core_->s.connections.capacity(); i++)
-        if (core_->s.connections.live(i))
-            core_->s.connections[i].connection->check_invariants();
+    for_each_connection(*core_, [](Connection &conn) { conn.check_invariants(); });
 }
 
 } // namespace plait::node

@@ -35,6 +35,8 @@ class Output {
     virtual uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) = 0;
     // Bytes accepted by the endpoint and not yet on the line; asked on lines of known rate only.
     virtual uint64_t queued_bytes(EndpointIndex endpoint) = 0;
+    // What it could do with an address that a peer has announced; asked when one is to be tried.
+    virtual link::Reach reach(EndpointIndex, const plait_addr &) { return link::Reach::kNone; }
 };
 
 class Core;
@@ -121,6 +123,10 @@ class Node {
     // -- Links -------------------------------------------------------------------------------
     Result<uint64_t> add_link(uint64_t connection, uint64_t endpoint, const plait_addr &addr,
                               const LinkConfig &config, Time now);
+    // More places where this node can be reached, for the peer to know; at most
+    // connection::kMaxPlaces. They replace those of the call before.
+    Status announce(uint64_t connection, std::vector<Place> places, Time now);
+    Result<std::vector<Place>> peer_places(uint64_t connection) const;
     // None: the connection's. Lines of known rate keep to it.
     Status set_link_controller(uint64_t link, std::optional<recovery::ControllerKind> kind,
                                Time now);

@@ -183,6 +183,9 @@ node::EndpointInfo Endpoints::describe(const Endpoint &h) const {
     info.rate = from.rate;
     info.header_room = from.header_room;
     info.tail_room = from.tail_room;
+    if (h.has_local && h.members == nullptr && h.transport->info != nullptr &&
+        !(transport_info(h, &h.local).flags & PLAIT_INFO_NOT_SHARED))
+        info.at = h.local;
     return info;
 }
 

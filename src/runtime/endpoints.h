@@ -90,6 +90,10 @@ class Endpoints final : public node::Output {
     // "udp://192.0.2.7:4242"
     std::string address_text(uint64_t endpoint, const plait_addr &addr) const;
 
+    // The same as peers tell it each other.
+    Result<node::Place> place(const std::string &address) const;
+    std::string place_text(const node::Place &place) const;
+
     // Adds what only this room knows to events about endpoints.
     void complete(plait_event &event);
 
@@ -107,6 +111,7 @@ class Endpoints final : public node::Output {
     // -- node::Output
     uint32_t send(EndpointIndex index, std::span<const plait_datagram> v) override;
     uint64_t queued_bytes(EndpointIndex index) override;
+    link::Reach reach(EndpointIndex index, const plait_addr &addr) override;
 
   private:
     using Endpoint = plait_host_endpoint;

@@ -107,6 +107,43 @@ bool Endpoints::suits(const Endpoint &h, const std::string &address, uint64_t gr
            (group == 0 || h.parent == group) && scheme_of(h.uri) == scheme_of(address);
 }
 
+Result<node::Place> Endpoints::place(const std::string &address) const {
+    const auto target = resolve(address, 0);
+    if (!target)
+        return Error{target.status()};
+    if (target->addr.len == 0)
+        return Error{
+            fail(PLAIT_E_ADDRESS, "%s: the other end of a line has no address", address.c_str())};
+    const auto stats = node_->endpoint_stats(target->endpoint);
+    if (!stats)
+        return Error{stats.status()};
+    return node::Place{stats->info.transport_class, target->addr};
+}
+
+// Of a class that this node has no endpoint of, the bytes are all that can be said.
+std::string Endpoints::place_text(const node::Place &place) const {
+    for (const auto &h : slots_) {
+        if (!h || h->handle == 0 || h->failed || h->members != nullptr)
+            continue;
+        const auto stats = node_->endpoint_stats(h->handle);
+        if (stats && stats->info.transport_class == place.transport_class)
+            return address_text(h->handle, place.addr);
+    }
+    return place.transport_class + "://" + bytes_text(place.addr);
+}
+
+// Of those that the transport cannot judge, or that another worker has, none is tried.
+link::Reach Endpoints::reach(EndpointIndex index, const plait_addr &addr) {
+    const Endpoint *h = at(index);
+    if (h == nullptr || h->self == nullptr || h->transport->info == nullptr)
+        return link::Reach::kNone;
+    const uint32_t flags = transport_info(*h, &addr).flags;
+    return flags & PLAIT_INFO_NOT_SHARED ? link::Reach::kNone
+           : flags & PLAIT_INFO_LOOPBACK ? link::Reach::kLoopback
+           : flags & PLAIT_INFO_ROUTED   ? link::Reach::kRouted
+                                         : link::Reach::kPossible;
+}
+
 Result<Target> Endpoints::resolve(const std::string &address, uint64_t endpoint) const {
     uint64_t group = 0;
     if (endpoint != 0) {

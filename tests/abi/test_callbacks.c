@@ -133,6 +133,8 @@ static void connections_and_links(plait_node *node, plait_connection c, callee *
     EXPECT(plait_connection_export_key(node, c, 0, "label", key, sizeof key), PLAIT_OK);
     EXPECT(plait_connection_get_stats(node, c, &stats), PLAIT_OK);
     EXPECT(plait_connection_links(node, c, &link, 1, &n), PLAIT_OK);
+    EXPECT(plait_connection_announce(node, c, NULL, 0), PLAIT_OK);
+    EXPECT(plait_connection_peer_endpoint(node, c, 0, text, sizeof text, &n), PLAIT_E_INVALID);
     EXPECT(plait_link_address(node, link, text, sizeof text, &n), PLAIT_OK);
     EXPECT(plait_link_reason(node, link, text, sizeof text, &n), PLAIT_OK);
     EXPECT(plait_link_get_stats(node, link, &link_stats), PLAIT_OK);

@@ -103,8 +103,9 @@ static void test_struct_sizes_are_checked(void **state) {
     assert_status(plait_node_new(p->a.identity, &config, &made), PLAIT_E_INVALID);
     assert_detail_has("congestion");
     config.congestion = PLAIT_CONGESTION_BBR;
-    config.reserved = 1;
-    assert_status(plait_node_new(p->a.identity, &config, &made), PLAIT_E_STRUCT_SIZE);
+    config.announce = PLAIT_ANNOUNCE_NOTHING + PLAIT_ANNOUNCE_OWN;
+    assert_status(plait_node_new(p->a.identity, &config, &made), PLAIT_E_INVALID);
+    assert_detail_has("announce");
     plait_node_stats stats = {0};
     assert_status(plait_node_get_stats(p->a.node, &stats), PLAIT_E_STRUCT_SIZE);
     plait_channel_config channel;

@@ -314,6 +314,24 @@ void test_info_of_a_path_knows_loopback(void **state) {
     assert_int_equal(p.a->info().flags & PLAIT_INFO_LOOPBACK, 0);
 }
 
+// What a peer names is only tried if one machine can be meant by it.
+void test_info_knows_what_no_peer_can_be_at(void **state) {
+    Pair &p = pair_of(state);
+    const auto shared = [&](const char *text) {
+        plait_addr addr{};
+        assert_int_equal(g_suite.transport->addr_parse(p.a->self, text, &addr), PLAIT_OK);
+        return (p.a->info(&addr).flags & PLAIT_INFO_NOT_SHARED) == 0;
+    };
+    assert_true(shared("192.0.2.7:4242"));
+    assert_true(shared("127.0.0.1:4242")); // where the peer is there too
+    for (const char *text : {"192.0.2.7:0", "0.0.0.0:1", "224.0.0.251:5353", "255.255.255.255:9",
+                             "240.0.0.1:9", "[2001:db8::7]:4242", "[ff02::1]:9"})
+        assert_false(shared(text)); // those of IPv6: this socket is one of IPv4
+    plait_addr nonsense{};
+    nonsense.len = 5;
+    assert_true((p.a->info(&nonsense).flags & PLAIT_INFO_NOT_SHARED) != 0);
+}
+
 #define UDP_TEST(f) \
     CMUnitTest { #f, f, udp_setup, pair_teardown, nullptr }
 
@@ -334,6 +352,7 @@ int main() {
         UDP_TEST(test_run_refused_goes_one_by_one),
         UDP_TEST(test_run_of_too_large_datagrams_is_too_big),
         UDP_TEST(test_no_route_concerns_one_datagram),
+        UDP_TEST(test_info_knows_what_no_peer_can_be_at),
         UDP_TEST(test_info_of_a_path_knows_loopback),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);

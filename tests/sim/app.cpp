@@ -217,6 +217,7 @@ void App::on_connection(const plait_event &e, Peering &p, Time now) {
         p.connected_at = w.now();
         break;
     case PLAIT_EVENT_DORMANT: p.dormant++; break;
+    case PLAIT_EVENT_PEER_ENDPOINTS: break; // counted
     case PLAIT_EVENT_CLOSED:
         for (const auto &[link, state] : p.links)
             if (!gone_.count(link))

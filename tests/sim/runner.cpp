@@ -189,7 +189,8 @@ int run_all(const Arguments &arguments) {
                             {"failover", failover_scenarios()},
                             {"wide", wide_scenarios()},
                             {"fec", fec_scenarios()},
-                            {"channel_life", channel_life_scenarios()}};
+                            {"channel_life", channel_life_scenarios()},
+                            {"announce", announce_scenarios()}};
     int number = 0, failed = 0;
     for (const Group &g : groups)
         for (const Scenario &s : g.scenarios) {

@@ -40,6 +40,7 @@ std::span<const Scenario> failover_scenarios();
 std::span<const Scenario> wide_scenarios();
 std::span<const Scenario> fec_scenarios();
 std::span<const Scenario> channel_life_scenarios();
+std::span<const Scenario> announce_scenarios();
 
 // Two nodes, a and z, with one wire for each model. Endpoint i of either belongs to wire i.
 struct Pair {

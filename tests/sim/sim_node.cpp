@@ -43,6 +43,8 @@ node::Config copy_of(const node::Config &c) {
     out.keys = c.keys;
     out.controller = c.controller;
     out.ecn = c.ecn;
+    out.announces = c.announces;
+    out.follows = c.follows;
     out.network_keys = std::move(keys);
     out.cid_sizes = c.cid_sizes;
     return out;
@@ -149,6 +151,12 @@ SimEndpoint &SimNode::add_endpoint(link::EndpointInfo info) {
 void SimNode::set_driver(SimEndpoint &e, uint64_t rate, uint64_t limit) {
     e.driver = std::make_unique<Queue>(rate);
     e.driver_limit = limit;
+}
+
+void SimNode::set_address(SimEndpoint &e, const plait_addr &at) {
+    e.info.at = at;
+    node_->endpoint_changed(e.index, e.info, local_time());
+    poke();
 }
 
 // -- clocks
@@ -326,6 +334,16 @@ void SimNode::settle(Time now) {
 uint64_t SimNode::queued_bytes(EndpointIndex endpoint) {
     const SimEndpoint &e = *endpoints_[endpoint.v];
     return e.driver ? e.driver->backlog(world_.now()) : 0;
+}
+
+// Addresses look like those of IPv4.
+link::Reach SimNode::reach(EndpointIndex endpoint, const plait_addr &addr) {
+    if (addr.len != 6 || addr.b[0] >= 224)
+        return link::Reach::kNone;
+    if (addr.b[0] == 127)
+        return link::Reach::kLoopback;
+    const bool leads = endpoints_[endpoint.v]->routes.contains(address_key(addr));
+    return leads ? link::Reach::kRouted : link::Reach::kPossible;
 }
 
 uint32_t SimNode::send(EndpointIndex endpoint, std::span<const plait_datagram> v) {

@@ -62,6 +62,8 @@ class SimNode final : public node::Output {
     SimEndpoint &add_endpoint(link::EndpointInfo info = udp_endpoint());
     // Puts a queue of `limit` bytes in front of the endpoint's line: send() takes only so much.
     void set_driver(SimEndpoint &e, uint64_t rate, uint64_t limit);
+    // What its transport knows of where others reach the endpoint.
+    void set_address(SimEndpoint &e, const plait_addr &at);
 
     World &world() { return world_; }
     uint32_t index() const { return index_; }
@@ -93,6 +95,7 @@ class SimNode final : public node::Output {
     // node::Output
     uint32_t send(EndpointIndex endpoint, std::span<const plait_datagram> v) override;
     uint64_t queued_bytes(EndpointIndex endpoint) override;
+    link::Reach reach(EndpointIndex endpoint, const plait_addr &addr) override;
 
   private:
     struct Waiting {

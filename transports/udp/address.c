@@ -175,3 +175,21 @@ bool udp_addr_is_loopback(const plait_addr *addr) {
     return sa.any.sa_family == AF_INET ? ntohl(sa.v4.sin_addr.s_addr) >> 24 == 127
                                        : IN6_IS_ADDR_LOOPBACK(&sa.v6.sin6_addr);
 }
+
+/* Broadcast to a subnet cannot be told from an address without its mask; the kernel refuses to send
+ * it. */
+bool udp_addr_is_shared(const plait_addr *addr, int family) {
+    udp_sockaddr sa;
+    socklen_t len;
+    if (!udp_addr_to_sockaddr(addr, family, &sa, &len) || (addr->b[1] == 0 && addr->b[2] == 0)) {
+        return false;
+    }
+    if (sa.any.sa_family == AF_INET) {
+        uint32_t ip = ntohl(sa.v4.sin_addr.s_addr);
+        /* 0/8 is "this network", 224/4 multicast, 240/4 reserved and the broadcast address. */
+        return ip >> 24 != 0 && ip >> 24 < 224;
+    }
+    const struct in6_addr *ip = &sa.v6.sin6_addr;
+    return !IN6_IS_ADDR_MULTICAST(ip) && !IN6_IS_ADDR_UNSPECIFIED(ip) &&
+           !IN6_IS_ADDR_LINKLOCAL(ip) && !IN6_IS_ADDR_V4MAPPED(ip) && !IN6_IS_ADDR_V4COMPAT(ip);
+}

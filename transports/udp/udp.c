@@ -47,7 +47,8 @@ static plait_status udp_info(void *self, const plait_addr *addr, plait_transport
     uint32_t flags = 0;
     if (addr != NULL) {
         flags = (udp_addr_is_loopback(addr) ? PLAIT_INFO_LOOPBACK : 0u) |
-                (udp_is_routed(e, addr) ? PLAIT_INFO_ROUTED : 0u);
+                (udp_is_routed(e, addr) ? PLAIT_INFO_ROUTED : 0u) |
+                (udp_addr_is_shared(addr, e->family) ? 0u : PLAIT_INFO_NOT_SHARED);
     }
     plait_transport_info i = {
         .struct_size = out->struct_size,

@@ -75,6 +75,8 @@ bool udp_addr_to_sockaddr(const plait_addr *addr, int family, udp_sockaddr *out,
 const char *udp_addr_from_text(uri_text text, plait_addr *out);
 plait_status udp_addr_to_text(const plait_addr *addr, char *buf, size_t cap);
 bool udp_addr_is_loopback(const plait_addr *addr);
+/* Whether it is one machine's, and means the same on every machine; `family`: of the socket. */
+bool udp_addr_is_shared(const plait_addr *addr, int family);
 /* Both for addresses that came with a packet; the port is given apart. */
 void udp_addr_set_v4(plait_addr *out, const struct in_addr *ip, uint16_t port);
 void udp_addr_set_v6(plait_addr *out, const struct in6_addr *ip, uint16_t port, uint32_t scope);

@@ -39,7 +39,7 @@ struct Seen {
     template <class Frame> Status on(const Frame &) { return PLAIT_OK; }
 };
 
-class RawPeer final : public node::Output {
+class RawPeer : public node::Output {
   public:
     explicit RawPeer(node::Config config = {}, uint32_t mtu = 1400)
         : own_entropy(7), entropy(8), identity(identity_of(own_entropy)), cache(own_entropy),
