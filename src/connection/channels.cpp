@@ -333,17 +333,23 @@ void Connection::detach(ChannelEntry &e, Time now) {
 void Connection::grant_channels() {
     const uint64_t most =
         std::min(peer_closed_ + config_->max_channels_per_peer, wire::kMaxChannelsASide);
-    // More than at first only while others, and windows in use, do not need it.
-    const auto may = [&] {
-        return peer_limit_ < peer_closed_ + channels_allowed_ ||
-               (services_.budget.left() > services_.budget.total() / 2 &&
-                budget_->left() > budget_->share() / 4);
+    if (peer_limit_ >= most)
+        return;
+    // How many windows may be taken before no more than `kept` is left.
+    const uint64_t window = std::max<uint64_t>(own_window_, 1);
+    const auto above = [&](uint64_t left, uint64_t kept) {
+        return left > kept ? (left - kept - 1) / window + 1 : 0;
     };
-    const uint64_t before = peer_limit_;
-    while (peer_limit_ < most && may() && budget_->promise(own_window_))
-        peer_limit_++;
-    if (peer_limit_ > before)
-        pending_.add({Control::kMaxChannels, 0, 0});
+    // More than at first only while others, and windows in use, do not need it.
+    const uint64_t first = peer_closed_ + channels_allowed_;
+    const uint64_t spare = std::min(above(services_.budget.left(), services_.budget.total() / 2),
+                                    above(budget_->left(), budget_->share() / 4));
+    const uint64_t wanted = std::max(first - std::min<uint64_t>(first, peer_limit_), spare);
+    const uint64_t n = std::min({wanted, most - peer_limit_, budget_->left() / window});
+    if (n == 0 || !budget_->promise(n * own_window_))
+        return;
+    peer_limit_ += n;
+    pending_.add({Control::kMaxChannels, 0, 0});
 }
 
 void Connection::release_channel(ChannelEntry &e) {
