@@ -16,6 +16,7 @@ struct Epoch {
     uint32_t number = 0;
     bool acked = false;   // one of its packets was acknowledged
     bool stalled = false; // no more data under it, until one is
+    bool small = true;    // none of them exceeded crypto::kSmallPacketMax
     uint64_t packets = 0; // sent under its key in the present generation
     uint64_t look_at = 0; // so many packets: time to think of the next one
     Time began;

@@ -31,7 +31,9 @@ inline constexpr size_t kMaxClosedKeys = 256; // closed channels whose epochs ar
 
 // When keys are renewed; other values than these are for simulations.
 struct KeyLimits {
-    uint64_t packets = UINT64_MAX; // under one key, at least 64; the cipher's own limit holds too
+    // Under one key, at least 64; the cipher's own limits hold too. The second for a key with a
+    // packet above crypto::kSmallPacketMax.
+    uint64_t packets = UINT64_MAX, long_packets = UINT64_MAX;
     Duration generation_age = base::seconds(120);
     uint64_t forgeries_rekey = crypto::kForgeriesRekey;
     uint64_t forgeries_close = crypto::kForgeriesClose;

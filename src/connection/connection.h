@@ -305,8 +305,11 @@ class Connection {
     Verdict open_with_keys(const wire::ShortHeader &h, Bytes aad, MutBytes sealed, PacketNumber pn,
                            LinkNumber link, ChannelEntry *entry, Time now);
     uint64_t key_limit(const ChannelEntry &entry) const;
+    uint64_t key_limit(const ChannelEntry &entry, bool small) const;
+    size_t size_under_key(const ChannelEntry &entry, size_t size) const;
+    void count_packet(ChannelEntry &entry, size_t size, Time now);
     bool settled_before(Time then) const;
-    void look_at_epoch(ChannelEntry &entry, Time now);
+    void look_at_epoch(ChannelEntry &entry, bool small, Time now);
     void on_epoch_acked(ChannelEntry &entry, const recovery::SentPacket &p, Time now);
     bool epoch_proof_due(const ChannelEntry &control) const;
     Time closed_keys_end(Time now) const;

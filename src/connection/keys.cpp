@@ -15,8 +15,31 @@ constexpr uint64_t kProofAfter = 1 << 16, kProofEvery = 1 << 10;
 
 // How many packets may be sealed under the present key of the channel.
 uint64_t Connection::key_limit(const ChannelEntry &entry) const {
+    return key_limit(entry, entry.send_epoch.small);
+}
+
+uint64_t Connection::key_limit(const ChannelEntry &entry, bool small) const {
     const crypto::Cipher cipher = entry.send_epoch.number == 0 ? cipher_ : entry.cipher;
-    return std::min(crypto::packets_max(cipher, false), config_->keys.packets);
+    const uint64_t most = std::min(crypto::packets_max(cipher, small), config_->keys.packets);
+    return small ? most : std::min(most, config_->keys.long_packets);
+}
+
+// A key may protect many small packets, or fewer. One that has protected more of them than that
+// protects no long packet until the peer knows it, as then the next one takes its place.
+size_t Connection::size_under_key(const ChannelEntry &entry, size_t size) const {
+    const Epoch &e = entry.send_epoch;
+    const bool any = size <= crypto::kSmallPacketMax || !e.small || e.acked ||
+                     e.packets < key_limit(entry, false) / 2;
+    return any ? size : crypto::kSmallPacketMax;
+}
+
+// The next packet will have so many bytes.
+void Connection::count_packet(ChannelEntry &entry, size_t size, Time now) {
+    Epoch &e = entry.send_epoch;
+    const bool small = size <= crypto::kSmallPacketMax;
+    if (e.packets >= e.look_at || (e.small && !small))
+        look_at_epoch(entry, small, now);
+    e.packets++;
 }
 
 // True if everything sent before `then` that asks for an answer is acknowledged or lost.
@@ -28,9 +51,11 @@ bool Connection::settled_before(Time then) const {
     return true;
 }
 
-// Called when Epoch::look_at packets are reached, before the next one: is it time for another key?
-void Connection::look_at_epoch(ChannelEntry &entry, Time now) {
+// Called before the next packet, small or not, when Epoch::look_at are reached, or when it is the
+// first that is not small: is it time for another key?
+void Connection::look_at_epoch(ChannelEntry &entry, bool small, Time now) {
     Epoch &e = entry.send_epoch;
+    e.small &= small;
     const uint64_t limit = key_limit(entry), pressing = limit / 4 * 3;
     const uint8_t log2 = entry.config().rekey_log2;
     uint64_t wanted = limit / 2;
@@ -44,8 +69,8 @@ void Connection::look_at_epoch(ChannelEntry &entry, Time now) {
     // under the one before this.
     if (e.packets >= wanted && e.acked &&
         (e.number == 0 || e.packets >= pressing || settled_before(e.began))) {
-        e = {e.number + 1, false, false, 0, 0, now};
-        return look_at_epoch(entry, now);
+        e = {.number = e.number + 1, .began = now};
+        return look_at_epoch(entry, small, now);
     }
     if (e.packets >= pressing)
         want_generation();

@@ -24,14 +24,14 @@ Assembler::Target target_of(Services &services, const LinkEntry &link, Toward to
 PacketBuilder::PacketBuilder(Connection &c, LinkEntry &link, ChannelEntry &entry, size_t max_size,
                              Toward toward)
     : c_(c), link_(link), entry_(entry), target_(target_of(c.services_, link, toward)),
-      pn_(link.recovery->next_packet_number()), max_size_(max_size),
+      pn_(link.recovery->next_packet_number()), max_size_(c.size_under_key(entry, max_size)),
       header_size_(1u + link.peer_cid.len + wire::channel_size(entry.number()) +
                    wire::packet_number_size(pn_, link.recovery->ledger().has_largest_acked(),
                                             link.recovery->ledger().largest_acked())),
-      start_(c.services_.assembler.room(target_, max_size)),
-      writer_(MutBytes(start_ + header_size_, max_size - header_size_ - wire::kTagSize)),
+      start_(c.services_.assembler.room(target_, max_size_)),
+      writer_(MutBytes(start_ + header_size_, max_size_ - header_size_ - wire::kTagSize)),
       toward_(toward) {
-    PLAIT_ASSERT(max_size > header_size_ + wire::kTagSize);
+    PLAIT_ASSERT(max_size_ > header_size_ + wire::kTagSize);
     if (target_.ecn != 0)
         flags_ |= recovery::SentPacket::kEct;
     record_.channel_slot = entry.number().v;
@@ -200,11 +200,9 @@ bool PacketBuilder::finish(Time now) {
         return false;
     const size_t plain = writer_.size() + payload_.size();
     const size_t size = header_size_ + plain + wire::kTagSize;
-    if (entry_.send_epoch.packets >= entry_.send_epoch.look_at)
-        c_.look_at_epoch(entry_, now);
+    c_.count_packet(entry_, size, now);
     record_.kind |= static_cast<uint8_t>((entry_.send_epoch.number & 3) << kKindEpochShift);
     seal(plain);
-    entry_.send_epoch.packets++;
     if (eliciting())
         for (size_t i = 0; i < acks_; i++)
             remember(ack_[i]);

@@ -183,6 +183,7 @@ void Connection::switch_generation(Rekey::State state, Time now) {
     channels_.for_each([&](uint64_t, uint32_t slot) {
         ChannelEntry &e = services_.channels[slot];
         e.send_epoch.packets = e.send_epoch.look_at = 0; // of another key
+        e.send_epoch.small = true;
         if (std::exchange(e.send_epoch.stalled, false) && (e.pending_control() || e.has_data(now)))
             order_.ready(e, haste_of(e));
     });

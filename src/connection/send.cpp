@@ -135,7 +135,8 @@ void Connection::send_probes(LinkEntry &link, Time now) {
     const auto probe = link.recovery->mtu().probe(now);
     if (!probe)
         return;
-    if (*probe > Assembler::kMaxDatagram || link.recovery->window_left() == 0)
+    if (*probe > Assembler::kMaxDatagram || link.recovery->window_left() == 0 ||
+        size_under_key(control, *probe) < *probe)
         return link.recovery->mtu().on_probe_cancelled();
     PacketBuilder packet(*this, link, control, *probe);
     packet.add(wire::PingFrame{});

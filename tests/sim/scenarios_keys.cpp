@@ -180,6 +180,36 @@ void limit_below_window(World &w) {
     p.finish_flows(seconds(90));
 }
 
+// A key of small packets lasts for more of them than one of long ones: when a link comes that
+// carries long packets, a channel that has sent more than those may be goes to its next key first.
+void longer_packets(World &w) {
+    NodeSetup a = some_setup(w.rng()), z = some_setup(w.rng());
+    a.config.keys.long_packets = z.config.keys.long_packets = w.rng().range(64, 600);
+    PipeModel narrow = wire_of(10'000'000, w.rng().between(millis(1), millis(50)), 1'000'000);
+    PipeModel wide = wire_of(40'000'000, w.rng().between(millis(1), millis(50)), 4'000'000);
+    narrow.mtu = 1400;
+    wide.mtu = 9000;
+    narrow.loss = wide.loss = w.rng().chance(0.5) ? 0.01 : 0;
+    link::EndpointInfo jumbo = udp_endpoint();
+    jumbo.mtu = wide.mtu;
+    Pair p(w, {{narrow, udp_endpoint(), 0}, {wide, jumbo, 0}}, std::move(a), std::move(z));
+    p.connect();
+    p.wires[1]->set_cut(true);
+    Flow &f = open_flow(w, *p.a, p.at_a, stream_plan(50'000'000, 1'000'000));
+    const auto epoch = [&] {
+        const auto info = p.a->engine().channel_info(f.opener().channel);
+        return info.ok() ? info->send_epoch : 0;
+    };
+    w.must([&] { return f.accepter().received > 3'000'000; }, seconds(60), "small packets arrive");
+    if (epoch() > 0)
+        w.fail("epoch %u", epoch());
+    p.heal();
+    w.must([&] { return f.accepter().end || epoch() > 1; }, seconds(60), "keys change");
+    if (f.accepter().end)
+        w.fail("epoch %u at the end, MTU %u", epoch(), p.link_info(*p.a, 1).mtu);
+    p.finish_flows(seconds(90));
+}
+
 // Nothing to say, however old the keys: nothing is said. Keepalives do not count.
 void idle(World &w) {
     NodeSetup a = some_setup(w.rng()), z = some_setup(w.rng());
@@ -352,6 +382,7 @@ constexpr Scenario kScenarios[] = {
     {"sim_keys_cut_and_rejoin_everything_arrives", cut_and_rejoin, 40},
     {"sim_keys_unequal_delays_only_lost_ones_too_late", unequal_delays, 30},
     {"sim_keys_limit_below_window_goes_on", limit_below_window, 20},
+    {"sim_keys_longer_packets_take_the_next_key", longer_packets, 5},
     {"sim_keys_idle_nothing_is_said", idle, 10},
     {"sim_keys_dormancy_new_generation_at_once", dormancy, 30},
     {"sim_keys_epochs_of_channels_are_apart", channels_apart, 15},
