@@ -6,12 +6,7 @@
 namespace plait::link {
 
 size_t Link::packet_size(const Endpoint &e) const {
-    size_t size = std::min<size_t>(recovery->mtu().mtu(), e.info.mtu);
-    if (e.info.rate > 0) {
-        const uint64_t in_time = e.info.rate * static_cast<uint64_t>(kMaxPacketTime.us) / 1'000'000;
-        size = std::min<size_t>(size, std::max<uint64_t>(in_time, kMinPacket));
-    }
-    return size;
+    return std::min<size_t>(recovery->packet_size(), e.info.mtu);
 }
 
 uint64_t Link::rate(const Endpoint &e) const {

@@ -29,7 +29,6 @@ inline constexpr Duration kFirstDecision = base::seconds(1); // between two unpr
 inline constexpr Duration kRetestAfter = base::seconds(1);   // another address, once refuted
 inline constexpr Duration kSettledAfter = base::seconds(10); // then round trips are believed again
 inline constexpr size_t kMinPacket = 64;
-inline constexpr Duration kMaxPacketTime = base::millis(20); // on the line
 
 // The challenge that proves an address, and how far it has come.
 struct Validation {

@@ -19,8 +19,9 @@ LinkRecovery::LinkRecovery(const LinkRecoveryConfig &config, PacketNumber first)
 size_t LinkRecovery::packet_size() const {
     const size_t mtu = mtu_.mtu();
     if (config_.line_rate == 0)
-        return mtu;
-    const uint64_t slice = config_.line_rate / 50; // 20 ms
+        return std::min(mtu, slow_line_.packet_size());
+    const uint64_t slice =
+        config_.line_rate * static_cast<uint64_t>(SlowLine::kSlice.us) / 1'000'000;
     return static_cast<size_t>(std::min<uint64_t>(mtu, std::max<uint64_t>(slice, kMinPacket)));
 }
 
@@ -213,6 +214,8 @@ void LinkRecovery::tell_acked(const AckInfo &ack, uint64_t in_flight_before, Tim
     e.app_limited = !filled && !half;
     e.delivery_rate = sample.bytes_per_s;
     e.rate_app_limited = sample.app_limited;
+    if (config_.line_rate == 0 && sample.bytes_per_s && !e.app_limited && !sample.app_limited)
+        slow_line_.on_sample(now, sample.bytes_per_s, e.queue_delay);
     e.sample_delivered = sample.delivered;
     e.sample_in_flight = sample.in_flight;
     e.ack_spacing = acks_.spacing;
@@ -397,6 +400,7 @@ void LinkRecovery::reset_path(Time now) {
     other_.reset();
     one_way_.reset();
     return_path_.reset();
+    slow_line_.reset();
     mtu_.reset();
     controller_ = make_controller(config_.controller, packet_size(), config_.line_rate);
     pacer_ = new_pacer();

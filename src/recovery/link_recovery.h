@@ -21,6 +21,7 @@
 #include "recovery/return_path.h"
 #include "recovery/rtt.h"
 #include "recovery/sent.h"
+#include "recovery/slow_line.h"
 
 #include <memory>
 #include <optional>
@@ -131,7 +132,8 @@ class LinkRecovery {
     void on_app_limited() { rate_.on_app_limited(ledger_.next()); }
     // The shortest round trip seen, over whichever link the answer came; 0: none.
     Duration shortest_round_trip() const;
-    // Size to build packets with: the MTU, on slow lines less (about 20 ms of the line's rate).
+    // Size to build packets with: the MTU, on slow lines less (about 20 ms of the line's rate, as
+    // told or as measured).
     size_t packet_size() const;
 
     // --- acknowledgements and time ---
@@ -230,6 +232,7 @@ class LinkRecovery {
     RttEstimator other_; // of ACKs that came back elsewhere
     OneWayDelay one_way_;
     ReturnPath return_path_;
+    SlowLine slow_line_;
     AckRequest acks_;
     DeliveryRate rate_;
     std::unique_ptr<Controller> controller_;

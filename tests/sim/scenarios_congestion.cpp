@@ -220,6 +220,30 @@ void controller_changes(World &w) {
     p.finish_flows(seconds(60));
 }
 
+// A slow line behind a fast socket: nobody tells its rate. A ping beside bulk is not to wait behind
+// full packets (its 99th percentile was 600 to 1,300 ms so), and the line is to be used.
+void untold_slow_line(World &w, bool faults) {
+    const uint64_t rate = w.rng().chance(0.5) ? 11'520 : 8'000; // 115,200 baud, 64 kbit/s
+    PipeModel m = wire_of(rate, w.rng().between(millis(5), millis(25)), 12'000);
+    if (faults) {
+        m.loss = 0.005;
+        m.reorder = 0.01;
+    }
+    const auto bbr =
+        recovery::ControllerKind::kBbr; // CUBIC fills the queue with packets of any size
+    Pair p(w, {m}, setup_with(bbr), setup_with(bbr));
+    p.connect();
+    Flow &bulk = open_flow(w, *p.a, p.at_a, stream_plan(rate * 60));
+    w.run_for(seconds(15));
+    Flow &pings = open_flow(w, *p.a, p.at_a, ping_plan(300, millis(100)));
+    w.must([&] { return pings.over(); }, seconds(60), "pings are over");
+    const uint64_t p99 = percentile(pings.accepter().latencies, 0.99);
+    if (p99 > (faults ? 400'000 : 250'000))
+        w.fail("a ping takes %" PRIu64 " us", p99);
+    w.must([&] { return bulk.over(); }, seconds(90), "bulk is over");
+    p.finish_flows(seconds(1));
+}
+
 constexpr Scenario kScenarios[] = {
     {"sim_one_link_marking_queue_nothing_is_dropped", marking_queue, 8},
     {"sim_two_links_marks_cleared_are_not_believed", cleared_marks, 10},
@@ -229,6 +253,10 @@ constexpr Scenario kScenarios[] = {
     {"sim_two_links_of_one_kind_stay_apart", equal_links_apart, 2},
     {"sim_one_link_narrow_return_rate_is_used", narrow_return_clean, 3},
     {"sim_one_link_narrow_return_faults_acks_fit", narrow_return_faults, 4},
+    {"sim_one_link_untold_slow_line_pings_are_quick", [](World &w) { untold_slow_line(w, false); },
+     6},
+    {"sim_one_link_untold_slow_line_faults_pings_are_quick",
+     [](World &w) { untold_slow_line(w, true); }, 6},
     {"sim_two_links_controller_changed_everything_arrives", controller_changes, 15},
 };
 
