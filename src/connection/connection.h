@@ -341,6 +341,7 @@ class Connection {
     Status on_cid_request(const wire::CidRequestFrame &f);
     Status on_link_state(const wire::LinkStateFrame &f, Time now);
     Status on_link_close(const wire::LinkCloseFrame &f, Time now);
+    Status on_max_links(const wire::MaxLinksFrame &f, Time now);
     Status on_max_channels(const wire::MaxChannelsFrame &f, Time now);
     void on_close_frame(const wire::CloseFrame &f, Time now);
     Status on_label(Bytes body, Time now);
@@ -464,6 +465,7 @@ class Connection {
     Services &services_;
     std::shared_ptr<const Config> config_;
     uint32_t slot_ = base::kNoSlot;
+    uint32_t link_limit_ = 0; // link numbers below it may be used; 0: the peer has not said
     uint64_t id_; // names its keys in the cache
     State state_ = State::kDialing;
     Role role_ = Role::kInitiator;

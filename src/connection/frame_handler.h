@@ -42,7 +42,9 @@ struct FrameHandler {
     Status on(const wire::MaxChannelsFrame &f) {
         return connection_wide() ? c.on_max_channels(f, now) : wrong_key();
     }
-    Status on(const wire::MaxLinksFrame &) { return connection_wide() ? PLAIT_OK : wrong_key(); }
+    Status on(const wire::MaxLinksFrame &f) {
+        return connection_wide() ? c.on_max_links(f, now) : wrong_key();
+    }
     Status on(const wire::AckFreqFrame &f) {
         if (!connection_wide())
             return wrong_key();

@@ -73,6 +73,12 @@ Status Connection::on_link_close(const wire::LinkCloseFrame &f, Time now) {
     return PLAIT_OK;
 }
 
+Status Connection::on_max_links(const wire::MaxLinksFrame &f, Time now) {
+    link_limit_ = std::max(link_limit_, static_cast<uint32_t>(std::max<uint64_t>(f.limit, 1)));
+    progress_waiting(now);
+    return PLAIT_OK;
+}
+
 Status Connection::on_max_channels(const wire::MaxChannelsFrame &f, Time now) {
     open_limit_ = std::max(open_limit_, f.limit);
     fix_numbers(now);

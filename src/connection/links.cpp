@@ -189,7 +189,7 @@ bool Connection::bind_number(LinkEntry &link, Time now) {
     }
     const IssuedCid *mine = cids_.issued(link.number, cls);
     const HeldCid *theirs = cids_.held(link.number, link.peer_class);
-    if (!mine || !mine->acked || !theirs)
+    if (!mine || !mine->acked || !theirs || (link_limit_ > 0 && link.number.v >= link_limit_))
         return false;
     if (!ids_fit(link, theirs->cid)) {
         link.status = PLAIT_E_UNSUPPORTED;

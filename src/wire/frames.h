@@ -45,6 +45,7 @@ inline constexpr uint64_t kFirstExtensionFrame = 64;
 inline constexpr uint8_t kDataLen = 1, kDataFin = 2, kDataStart = 4;
 inline constexpr size_t kMaxAckRanges = 64;
 inline constexpr uint64_t kMaxChannelsASide = uint64_t{1} << 29; // in a connection's life
+inline constexpr uint64_t kMaxLinkNumbers = uint64_t{1} << 30;
 inline constexpr uint64_t kMaxCidSeq = UINT32_MAX;               // more ids than any life needs
 inline constexpr size_t kMaxInlineLabel = 16;
 inline constexpr size_t kMaxLabel = 255;

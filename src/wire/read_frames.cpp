@@ -147,7 +147,7 @@ bool read(base::Reader &r, MaxChannelsFrame &f) {
 }
 bool read(base::Reader &r, MaxLinksFrame &f) {
     f.limit = r.varint();
-    return r.ok();
+    return r.ok() && f.limit <= kMaxLinkNumbers;
 }
 bool read(base::Reader &r, AckFreqFrame &f) {
     f.link = link(r);

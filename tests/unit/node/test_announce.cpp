@@ -186,6 +186,22 @@ void test_announcements_are_not_followed_unless_wanted(void **) {
     assert_int_equal(p.asked, 0);
 }
 
+// MAX_LINKS (section 5.5): a join waits until its number, the responder's first, is below it.
+void test_join_waits_for_max_links(void **) {
+    Announcer p;
+    assert_true(p.begin());
+    p.give_ids(3);
+    p.say(0, wire::MaxLinksFrame{1});
+    p.announce({"elsewhere"});
+    p.live(base::seconds(5));
+    assert_int_equal(p.bytes_elsewhere(), 0);
+    p.say(0, wire::MaxLinksFrame{0}); // smaller than before: nothing
+    p.say(0, wire::MaxLinksFrame{2});
+    p.live(base::seconds(1));
+    assert_true(p.bytes_elsewhere() > 0);
+    assert_true(!p.ended());
+}
+
 } // namespace
 
 int main() {
@@ -195,6 +211,7 @@ int main() {
         cmocka_unit_test(test_malformed_announcement_closes_the_connection),
         cmocka_unit_test(test_flood_of_announcements_is_bounded_work),
         cmocka_unit_test(test_announcements_are_not_followed_unless_wanted),
+        cmocka_unit_test(test_join_waits_for_max_links),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -205,6 +205,8 @@ void test_new_cid_of_no_or_too_many_bytes_is_refused(void **) {
 void test_values_without_a_meaning_are_refused(void **) {
     Raw channels;
     assert_int_equal(channels.u8(0x19).v(kMaxChannelsASide + 1).status(), PLAIT_E_MALFORMED);
+    Raw links;
+    assert_int_equal(links.u8(0x1a).v(kMaxLinkNumbers + 1).status(), PLAIT_E_MALFORMED);
     assert_int_equal(read_bytes({0x21, 2, 3}), PLAIT_OK);
     assert_int_equal(read_bytes({0x21, 2, 4}), PLAIT_E_MALFORMED); // link state
     assert_int_equal(read_bytes({0x23, 0, 1, 0}), PLAIT_OK);

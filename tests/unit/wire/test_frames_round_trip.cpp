@@ -104,7 +104,7 @@ void test_open_with_every_axis_round_trips(void **) {
 
 void test_link_frames_at_their_extremes_round_trip(void **) {
     check_control(AckFreqFrame{}, AckFreqFrame{kLink, kMax, kMax, kMax, kMax});
-    check_control(MaxLinksFrame{}, MaxLinksFrame{kMax});
+    check_control(MaxLinksFrame{}, MaxLinksFrame{kMaxLinkNumbers});
     check_control(ChallengeFrame{}, ChallengeFrame{{1, 2, 3, 4, 5, 6, 7, 8}});
     check_control(ResponseFrame{}, ResponseFrame{{8, 7, 6, 5, 4, 3, 2, 1}});
     check_control(RetireCidFrame{}, RetireCidFrame{kMax});
