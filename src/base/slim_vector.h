@@ -11,6 +11,7 @@
 #include <iterator>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace plait::base {
@@ -61,6 +62,15 @@ template <class T> class SlimVector {
             reallocate(std::max<size_t>(2 * capacity(), 1));
         new (end()) T(std::move(v));
         head_->size++;
+    }
+    // Not of its own elements. It takes the room that is needed and no more.
+    void append(std::span<const T> v) {
+        if (size() + v.size() > capacity())
+            reallocate(size() + v.size());
+        if (!v.empty()) {
+            std::uninitialized_copy(v.begin(), v.end(), end());
+            head_->size += static_cast<uint32_t>(v.size());
+        }
     }
     void pop_back() {
         PLAIT_ASSERT(!empty());

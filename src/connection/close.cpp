@@ -109,7 +109,7 @@ void Connection::finish_close(Time now) {
             l.state = link::State::kClosed;
         l.keep_addresses(); // its getters go on answering
         l.recovery.reset();
-        l.asleep.reset();
+        l.asleep.release();
         l.candidate.reset();
         unwatch_reset(l);
     }

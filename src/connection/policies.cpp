@@ -89,7 +89,7 @@ void Connection::update_roles(LinkEntry *changed, link::Reason why, Time now) {
 void Connection::note_change(LinkEntry &link, Time now) {
     const Time since = link.recovery ? link.recovery->ledger().first_unanswered() : kNever;
     const Duration waited = since < now ? now - since : Duration{0};
-    link.note({now, link.state, link.role, link.why, waited, link.moved_bytes});
+    link.changes.add({now, link.state, link.role, link.why, waited, link.moved_bytes});
     if (services_.tracer.on(PLAIT_TRACE_LINKS))
         services_.hooks->trace({PLAIT_TRACE_LINK_ROLE, slot_, link.slot,
                                 static_cast<uint64_t>(link.role), static_cast<uint64_t>(link.why),

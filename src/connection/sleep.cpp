@@ -11,7 +11,7 @@ namespace plait::connection {
 // What an idle connection, link and channel cost, so that it grows by intention only; beside them
 // lists of connection ids, entries of tables, a label.
 static_assert(sizeof(Connection) <= 768);
-static_assert(sizeof(LinkEntry) + sizeof(link::Asleep) <= 600);
+static_assert(sizeof(LinkEntry) <= 344);
 static_assert(sizeof(ChannelEntry) <= 360);
 
 // So long without a packet in either direction. All that was sent is settled by then, and late ACKs
@@ -46,8 +46,8 @@ void Connection::sleep_if_idle(Time now) {
     log_.release();
     order_.release();
     cids_.trim();
-    if (bottlenecks_)
-        bottlenecks_->rest();
+    if (bottlenecks_ && bottlenecks_->rest())
+        bottlenecks_.reset();
 }
 
 void Connection::wake(Time now) {
@@ -56,7 +56,7 @@ void Connection::wake(Time now) {
     asleep_ = false;
     look_idle_at_ = now + quiet_time();
     for (size_t i = 0; i < links_.size(); i++)
-        if (LinkEntry &l = link_at(i); l.asleep)
+        if (LinkEntry &l = link_at(i); !l.asleep.empty())
             l.wake(recovery_config(l), now);
     touch();
 }

@@ -98,10 +98,12 @@ void Bottlenecks::remove(base::LinkNumber link) {
     regroup();
 }
 
-void Bottlenecks::rest() {
+bool Bottlenecks::rest() {
     for (Member &m : members_)
         m.delays.reset();
     members_.shrink_to_fit();
+    return std::all_of(members_.begin(), members_.end(),
+                       [](const Member &m) { return m.group == m.link; });
 }
 
 bool Bottlenecks::look(base::Time now) {

@@ -66,8 +66,9 @@ class Bottlenecks {
 
     void add(base::LinkNumber link, uint32_t received_us, Duration forward);
     void remove(base::LinkNumber link);
-    // Nothing will be measured for a while: gives back what goes old. The groups stay.
-    void rest();
+    // Nothing will be measured for a while: gives back what goes old. The groups stay. True: there
+    // are none, so nothing is lost if this object goes.
+    bool rest();
     // Looks again if it is time; true if a group has changed.
     bool look(base::Time now);
     // The lowest number of those that share its bottleneck: its own if it is alone.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link/link.h"
 
+#include "base/pack.h"
+
 #include <algorithm>
+#include <array>
 
 namespace plait::link {
 
@@ -26,74 +29,43 @@ bool Link::may_sleep() const {
            !recovery->received.ack_pending();
 }
 
-namespace {
-base::SlimVector<uint8_t> pack(const Addresses &a) {
-    base::SlimVector<uint8_t> out;
-    const auto add = [&](const plait_addr &addr) {
-        out.push_back(addr.len);
-        for (size_t i = 0; i < addr.len; i++)
-            out.push_back(addr.b[i]);
-    };
-    add(a.remote);
-    if (a.has_local)
-        add(a.local);
-    out.shrink_to_fit();
-    return out;
-}
-
-Addresses unpack(const base::SlimVector<uint8_t> &in) {
-    Addresses a;
-    const auto take = [](plait_addr &addr, const uint8_t *from) {
-        addr.len = *from;
-        std::copy(from + 1, from + 1 + addr.len, addr.b);
-    };
-    take(a.remote, in.data());
-    a.has_local = in.size() > a.remote.len + 1u;
-    if (a.has_local)
-        take(a.local, in.data() + 1 + a.remote.len);
-    return a;
-}
-} // namespace
-
-Addresses Link::addresses() const {
-    return way ? *way : unpack(asleep->addresses);
-}
-
 void Link::sleep() {
-    asleep = std::make_unique<Asleep>(
-        Asleep{recovery->remember(), recovery->received.remember(), pack(*way)});
+    std::array<uint8_t, 1024> room;
+    base::Packer p(room);
+    p(Asleep{recovery->remember(), recovery->received.remember(), *way});
+    asleep.append(p.written());
     recovery.reset();
     way.reset();
     responses.release();
-    changes.shrink_to_fit();
+    changes.trim();
+}
+
+Asleep Link::memory() const {
+    Asleep m;
+    base::Unpacker p({asleep.data(), asleep.size()});
+    p(m);
+    return m;
 }
 
 void Link::wake(const recovery::LinkRecoveryConfig &config, Time now) {
-    recovery = std::make_unique<Hot>(config, asleep->sent.next);
-    recovery->restore(asleep->sent);
-    recovery->received.restore(asleep->received, now);
+    const Asleep m = memory();
+    recovery = std::make_unique<Hot>(config, m.sent.next);
+    recovery->restore(m.sent);
+    recovery->received.restore(m.received, now);
     recovery->received.set_srtt(recovery->rtt().srtt());
     recovery->own_ack_at = now;
-    way = std::make_unique<Addresses>(unpack(asleep->addresses));
-    asleep.reset();
+    way = std::make_unique<Addresses>(m.way);
+    asleep.release();
 }
 
 uint64_t Link::expected() const {
     if (!recovery)
-        return asleep->received.newest.end;
+        return memory().received.newest.end;
     return recovery->received.empty() ? 0 : recovery->received.largest().v + 1;
 }
 
 recovery::LinkStats Link::stats() const {
-    return recovery ? recovery->stats() : asleep->sent.stats();
-}
-
-void Link::note(const Change &change) {
-    if (changes.size() == kMaxChanges) {
-        changes.erase(changes.begin());
-        changes_missed++;
-    }
-    changes.push_back(change);
+    return recovery ? recovery->stats() : memory().sent.stats();
 }
 
 } // namespace plait::link

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/slim_vector.h"
+#include "link/change_log.h"
 #include "link/endpoint.h"
 #include "link/policy.h"
 #include "link/state.h"
@@ -69,13 +70,21 @@ struct Addresses {
     plait_addr remote{}, local{};
     bool has_local = false;
     const plait_addr *local_if_any() const { return has_local ? &local : nullptr; }
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.has_local), p(s.remote.len), p(s.local.len);
+        p.bytes({s.remote.b, s.remote.len});
+        p.bytes({s.local.b, s.local.len});
+    }
 };
 
-// What is left of a link's state while it sleeps.
+// What is left of a link's state while it sleeps; packed, as there are many of them.
 struct Asleep {
     recovery::LinkMemory sent;
     recovery::ReceivedMemory received;
-    base::SlimVector<uint8_t> addresses; // | length u8 | remote | [length u8 | local] |
+    Addresses way;
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.sent), p(s.received), p(s.way);
+    }
 };
 
 struct Link {
@@ -102,7 +111,7 @@ struct Link {
 
     std::optional<recovery::ControllerKind> controller;             // none: the connection's
     std::unique_ptr<Hot> recovery;                                  // of a link that is in use, or
-    std::unique_ptr<Asleep> asleep;                                 // of one that sleeps
+    base::SlimVector<uint8_t> asleep;                               // of one that sleeps
     std::unique_ptr<Addresses> way = std::make_unique<Addresses>(); // while it does not sleep
     Validation validation;
     Time wait_until = base::kNever; // for an id that the peer was asked for
@@ -123,8 +132,7 @@ struct Link {
     // "no answer for", "ms", 41: parts of a sentence, which live for ever.
     const char *reason = "", *reason_unit = nullptr;
     uint32_t reason_number = 0;
-    base::SlimVector<Change> changes; // not read yet, oldest first
-    uint32_t changes_missed = 0;      // since the last that was read
+    ChangeLog changes; // not read yet
     uint64_t bytes_sent = 0, bytes_received = 0, packets_sent = 0, packets_received = 0;
     uint64_t payload_sent = 0, payload_received = 0;
 
@@ -136,26 +144,27 @@ struct Link {
     uint32_t most_challenges() const { return followed ? kMaxFollowedChallenges : kMaxChallenges; }
 
     // Whether it has all that packets need, perhaps asleep.
-    bool started() const { return recovery || asleep; }
+    bool started() const { return recovery || !asleep.empty(); }
     // It has nothing to wait for.
     bool may_sleep() const;
     void sleep();
     // `config`: as it was, or as it is by now.
     void wake(const recovery::LinkRecoveryConfig &config, Time now);
     bool is_duplicate(PacketNumber pn) const {
-        return recovery ? recovery->received.is_duplicate(pn) : asleep->received.is_duplicate(pn);
+        return recovery ? recovery->received.is_duplicate(pn)
+                        : memory().received.is_duplicate(pn);
     }
     // The number that the next packet to come should have.
     uint64_t expected() const;
     recovery::LinkStats stats() const;
-    Addresses addresses() const;
+    Addresses addresses() const { return way ? *way : memory().way; }
+    // What `asleep` says, which must not be empty.
+    Asleep memory() const;
     // Of one that ends asleep.
     void keep_addresses() {
         if (!way)
             way = std::make_unique<Addresses>(addresses());
     }
-
-    void note(const Change &change);
 
     // Bytes that may still go to the present, perhaps unproven, address.
     size_t allowance_left() const {

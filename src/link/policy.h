@@ -70,6 +70,9 @@ struct Change {
     Reason reason = Reason::kNone;
     Duration waited;    // how long something had gone unanswered
     uint64_t moved = 0; // bytes that went to other links because of it
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.at), p(s.state), p(s.role), p(s.reason), p(s.waited), p(s.moved);
+    }
 };
 inline constexpr size_t kMaxChanges = 16; // kept a link; then the oldest goes
 

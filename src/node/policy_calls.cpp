@@ -55,11 +55,7 @@ Result<link::Change> Node::take_link_change(uint64_t link, uint32_t &missed) {
     LinkEntry &l = **found;
     if (l.changes.empty())
         return Error{PLAIT_E_AGAIN};
-    const link::Change change = l.changes.front();
-    l.changes.erase(l.changes.begin());
-    missed = l.changes_missed;
-    l.changes_missed = 0;
-    return change;
+    return l.changes.take(missed);
 }
 
 } // namespace plait::node

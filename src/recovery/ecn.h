@@ -42,6 +42,9 @@ class EcnValidation {
     void restart();
     bool scalable() const { return mode_ == EcnMode::kScalable; }
     uint64_t ce_seen() const { return seen_.ce; }
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.sent_), p(s.seen_), p(s.tested_), p(s.mode_), p(s.state_);
+    }
 
   private:
     void fail() { state_ = State::kFailed; }

@@ -74,12 +74,18 @@ struct AckRequest {
     uint64_t seq = 0;   // of the latest; 0: there was none
     Duration spacing{}; // 0: it shall do as usual
     Duration longest{}; // what it may still go by
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.seq), p(s.spacing), p(s.longest);
+    }
 };
 
 // What is worth keeping of a path that is not used for a while.
 struct PathMemory {
     uint32_t srtt_us = 0, rttvar_us = 0, min_rtt_us = 0; // 0: never measured
     uint32_t cwnd = 0, threshold = 0;                    // bytes, saturated
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.srtt_us), p(s.rttvar_us), p(s.min_rtt_us), p(s.cwnd), p(s.threshold);
+    }
 };
 static_assert(sizeof(PathMemory) == 20);
 
@@ -96,6 +102,11 @@ struct LinkMemory {
     uint64_t packets_acked = 0, packets_lost = 0, packets_spurious = 0;
     // As far as they are known.
     LinkStats stats() const;
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.path), p(s.reordering), p(s.next), p(s.largest_acked), p(s.any_acked);
+        p(s.controller), p(s.mtu), p(s.ecn), p(s.acks);
+        p(s.packets_acked), p(s.packets_lost), p(s.packets_spurious);
+    }
 };
 
 class LinkRecovery {

@@ -27,6 +27,9 @@ struct MtuMemory {
     uint32_t mtu = 0, base = 0, limit = 0, failed = 0; // mtu 0: nothing
     Time raise_at;
     bool complete = false;
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.mtu), p(s.base), p(s.limit), p(s.failed), p(s.raise_at), p(s.complete);
+    }
 };
 
 class MtuSearch {

@@ -37,6 +37,9 @@ enum class Ecn : uint8_t {
 struct EcnCounts {
     uint64_t ect0 = 0, ect1 = 0, ce = 0;
     bool any() const { return (ect0 | ect1 | ce) != 0; }
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.ect0), p(s.ect1), p(s.ce);
+    }
 };
 
 // What the sender asks for (docs/protocol.md section 5.6).
@@ -45,6 +48,9 @@ struct AckFrequency {
     uint32_t reorder = 0; // so many out of their order are no reason to hurry
     Duration delay{};     // between two ACKs
     bool operator==(const AckFrequency &) const = default;
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.packets), p(s.reorder), p(s.delay);
+    }
 };
 
 struct ReceivedMemory {
@@ -54,6 +60,9 @@ struct ReceivedMemory {
     uint64_t next_seq = 0;
     bool early = true; // fewer than kEarlyPackets have come
     bool is_duplicate(PacketNumber pn) const { return pn.v < newest.end; }
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.newest.start), p(s.newest.end), p(s.ecn), p(s.asked), p(s.next_seq), p(s.early);
+    }
 };
 
 class ReceivedPackets {

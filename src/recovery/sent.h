@@ -101,6 +101,9 @@ class ReorderTolerance {
     // ... and `age` after it was sent, where `delay` was waited for.
     void on_late_age(Duration age, Duration delay);
     void on_loss_event();
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.packets_), p(s.eighths_), p(s.calm_);
+    }
 
   private:
     uint16_t packets_ = kPackets;
