@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlatMap: uint64 keys to small trivially copyable values, open addressing with linear probing and
-// backward-shift deletion (no tombstones), at most 3/4 full. Keys are mixed with a seed; where a
-// stranger chooses keys the seed must be random, so that he cannot make them collide.
+// FlatMap: uint64 or uint32 keys to small trivially copyable values, open addressing with linear
+// probing and backward-shift deletion (no tombstones), at most 3/4 full. Keys are mixed with a
+// seed; where a stranger chooses keys the seed must be random, so that he cannot make them collide.
 //
 // A large table grows without a pause: the new one begins empty (fresh pages of zeros), and each
 // change moves a few cells over until the old one is. An empty cell has key 0; whoever has that
@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -20,8 +21,9 @@
 
 namespace plait::base {
 
-template <class V> class FlatMap {
+template <class V, class Key = uint64_t> class FlatMap {
     static_assert(std::is_trivially_copyable_v<V>);
+    static_assert(std::is_unsigned_v<Key>);
 
   public:
     static constexpr uint32_t kFirst = 4;     // cells
@@ -54,13 +56,18 @@ template <class V> class FlatMap {
         }
         if (size_ * 4 > now_.cap * 3)
             grow();
-        place({key, value});
+        Cell cell;
+        cell.set_key(static_cast<Key>(key));
+        cell.value = value;
+        place(cell);
         move_some(kMoves);
     }
     bool erase(uint64_t key) {
         if (key == 0) {
-            size_ -= has_zero_;
-            return std::exchange(has_zero_, false);
+            const bool found = has_zero_;
+            size_ -= found;
+            has_zero_ = false;
+            return found;
         }
         const bool found = erase_in(now_, key) || (old_ && erase_in(old_->table, key));
         size_ -= found;
@@ -76,9 +83,17 @@ template <class V> class FlatMap {
     }
 
   private:
+    // In halves, so that the cell of a small value is no larger than the two together.
     struct Cell {
-        uint64_t key;
+        static constexpr size_t kParts = sizeof(Key) / sizeof(uint32_t);
+        uint32_t parts[kParts];
         V value;
+        Key key() const {
+            Key k;
+            std::memcpy(&k, parts, sizeof k);
+            return k;
+        }
+        void set_key(Key k) { std::memcpy(parts, &k, sizeof k); }
     };
     struct Free {
         void operator()(Cell *c) const { std::free(c); }
@@ -101,15 +116,15 @@ template <class V> class FlatMap {
         if (!t.cap)
             return nullptr;
         for (size_t i = home(key) & (t.cap - 1);; i = (i + 1) & (t.cap - 1)) {
-            if (t.cells[i].key == key)
+            if (t.cells[i].key() == key)
                 return &t.cells[i];
-            if (t.cells[i].key == 0)
+            if (t.cells[i].key() == 0)
                 return nullptr;
         }
     }
     void place(const Cell &cell) {
-        size_t i = home(cell.key) & (now_.cap - 1);
-        while (now_.cells[i].key != 0)
+        size_t i = home(cell.key()) & (now_.cap - 1);
+        while (now_.cells[i].key() != 0)
             i = (i + 1) & (now_.cap - 1);
         now_.cells[i] = cell;
     }
@@ -122,14 +137,14 @@ template <class V> class FlatMap {
     // Moves back whatever would be out of reach behind the hole.
     void empty(Table &t, size_t i) const {
         const size_t mask = t.cap - 1;
-        for (size_t j = (i + 1) & mask; t.cells[j].key != 0; j = (j + 1) & mask) {
-            const size_t h = home(t.cells[j].key);
+        for (size_t j = (i + 1) & mask; t.cells[j].key() != 0; j = (j + 1) & mask) {
+            const size_t h = home(t.cells[j].key());
             if (((j - h) & mask) >= ((j - i) & mask)) {
                 t.cells[i] = t.cells[j];
                 i = j;
             }
         }
-        t.cells[i].key = 0;
+        t.cells[i].set_key(0);
     }
     void grow() {
         if (old_)
@@ -151,7 +166,7 @@ template <class V> class FlatMap {
             return;
         Table &t = old_->table;
         for (size_t &i = old_->scanned; cells > 0 && i < t.cap; cells--, i++) {
-            while (t.cells[i].key != 0) {
+            while (t.cells[i].key() != 0) {
                 place(t.cells[i]);
                 empty(t, i);
             }
@@ -161,16 +176,16 @@ template <class V> class FlatMap {
     }
     template <class F> static void for_each_in(const Table &t, F &f) {
         for (size_t i = 0; i < t.cap; i++)
-            if (t.cells[i].key != 0)
-                f(t.cells[i].key, t.cells[i].value);
+            if (t.cells[i].key() != 0)
+                f(uint64_t{t.cells[i].key()}, t.cells[i].value);
     }
 
     uint64_t seed_;
     Table now_;
     std::unique_ptr<Old> old_;
     V zero_{};
-    uint32_t size_ = 0;
-    bool has_zero_ = false;
+    uint32_t size_ : 31 = 0;
+    uint32_t has_zero_ : 1 = 0;
 };
 
 } // namespace plait::base

@@ -67,7 +67,6 @@ class Unpacker {
         for (uint8_t &v : b)
             v = take();
     }
-    bool done() const { return in_.empty(); }
     size_t left() const { return in_.size(); }
 
   private:

@@ -8,7 +8,9 @@
 #include "base/assert.h"
 #include "base/ids.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <utility>
@@ -25,8 +27,8 @@ template <class T> class Slab {
     Slab &operator=(const Slab &) = delete;
     ~Slab() {
         for (uint32_t i = 0; i < used_; i++)
-            if (cell(i).live)
-                object(cell(i))->~T();
+            if (mark(i).live)
+                object(i)->~T();
     }
 
     // The new object's slot, or kNoSlot when the limit is reached.
@@ -36,54 +38,47 @@ template <class T> class Slab {
         const uint32_t slot = take_slot();
         if (slot == kNoSlot)
             return kNoSlot;
-        Cell &c = cell(slot);
-        new (c.bytes) T(std::forward<Args>(args)...);
-        c.live = true;
+        new (room(slot)) T(std::forward<Args>(args)...);
+        mark(slot).live = true;
         live_++;
         return slot;
     }
 
     void erase(uint32_t slot) {
-        Cell &c = cell(slot);
-        PLAIT_ASSERT(c.live);
-        object(c)->~T();
-        c.live = false;
+        Mark &m = mark(slot);
+        PLAIT_ASSERT(m.live);
+        object(slot)->~T();
+        m.live = false;
         live_--;
-        if (c.generation == kGenerationMax)
+        if (m.generation == kGenerationMax)
             return; // retired
-        c.generation++;
-        c.next_free = kNoSlot;
+        m.generation++;
+        set_next_free(slot, kNoSlot);
         if (free_tail_ == kNoSlot)
             free_head_ = slot;
         else
-            cell(free_tail_).next_free = slot;
+            set_next_free(free_tail_, slot);
         free_tail_ = slot;
     }
 
     // The object in `slot`, which must be live.
     T &operator[](uint32_t slot) {
-        Cell &c = cell(slot);
-        PLAIT_ASSERT(c.live);
-        return *object(c);
+        PLAIT_ASSERT(mark(slot).live);
+        return *object(slot);
     }
     // The object, or nullptr if slot and generation do not name a live one.
     T *find(uint32_t slot, uint32_t generation) {
         if (slot >= used_)
             return nullptr;
-        Cell &c = cell(slot);
-        return c.live && c.generation == generation ? object(c) : nullptr;
+        const Mark m = mark(slot);
+        return m.live && m.generation == generation ? object(slot) : nullptr;
     }
-    bool live(uint32_t slot) const {
-        return slot < used_ && const_cast<Slab *>(this)->cell(slot).live;
-    }
+    bool live(uint32_t slot) const { return slot < used_ && mark(slot).live; }
     // True if this slot and generation named an object once.
     bool was_issued(uint32_t slot, uint32_t generation) const {
-        if (slot >= used_)
-            return false;
-        const Cell &c = const_cast<Slab *>(this)->cell(slot);
-        return generation >= 1 && (generation < c.generation || (generation == c.generation));
+        return slot < used_ && generation >= 1 && generation <= mark(slot).generation;
     }
-    uint32_t generation(uint32_t slot) { return cell(slot).generation; }
+    uint32_t generation(uint32_t slot) { return mark(slot).generation; }
     uint32_t size() const { return live_; }
     uint32_t limit() const { return limit_; }
     // Slots ever used: iterate [0, capacity()) with live().
@@ -91,18 +86,31 @@ template <class T> class Slab {
 
   private:
     static constexpr uint32_t kChunk = 64;
-    struct Cell {
-        alignas(T) unsigned char bytes[sizeof(T)];
-        uint32_t generation = 1;
-        uint32_t next_free = kNoSlot;
-        bool live = false;
+    struct Mark {
+        uint32_t generation : 31 = 1;
+        uint32_t live : 1 = 0;
     };
-    static T *object(Cell &c) { return std::launder(reinterpret_cast<T *>(c.bytes)); }
-    Cell &cell(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
+    struct Chunk {
+        alignas(T) unsigned char bytes[kChunk][std::max(sizeof(T), sizeof(uint32_t))];
+        Mark marks[kChunk];
+    };
+    unsigned char *room(uint32_t slot) { return chunks_[slot / kChunk]->bytes[slot % kChunk]; }
+    T *object(uint32_t slot) { return std::launder(reinterpret_cast<T *>(room(slot))); }
+    Mark &mark(uint32_t slot) { return chunks_[slot / kChunk]->marks[slot % kChunk]; }
+    const Mark &mark(uint32_t slot) const { return chunks_[slot / kChunk]->marks[slot % kChunk]; }
+    // A free slot holds the number of the next one.
+    uint32_t next_free(uint32_t slot) {
+        uint32_t next;
+        std::memcpy(&next, room(slot), sizeof next);
+        return next;
+    }
+    void set_next_free(uint32_t slot, uint32_t next) {
+        std::memcpy(room(slot), &next, sizeof next);
+    }
     uint32_t take_slot() {
         if (free_head_ != kNoSlot) {
             const uint32_t slot = free_head_;
-            free_head_ = cell(slot).next_free;
+            free_head_ = next_free(slot);
             if (free_head_ == kNoSlot)
                 free_tail_ = kNoSlot;
             return slot;
@@ -110,10 +118,10 @@ template <class T> class Slab {
         if (used_ == kNoSlot)
             return kNoSlot;
         if (used_ % kChunk == 0)
-            chunks_.push_back(std::make_unique<Cell[]>(kChunk));
+            chunks_.push_back(std::unique_ptr<Chunk>(new Chunk));
         return used_++;
     }
-    std::vector<std::unique_ptr<Cell[]>> chunks_;
+    std::vector<std::unique_ptr<Chunk>> chunks_;
     uint32_t limit_, used_ = 0, live_ = 0;
     uint32_t free_head_ = kNoSlot, free_tail_ = kNoSlot;
 };

@@ -39,9 +39,13 @@ class NodeBudget {
         PLAIT_ASSERT(n <= used_);
         used_ -= n;
     }
+    // Where the memory comes from: the same for all channels of the node.
+    void set_pools(Pools &pools) { pools_ = &pools; }
+    Pools &pools() const { return *pools_; }
 
   private:
     uint64_t total_, used_ = 0, pledged_ = 0;
+    Pools *pools_ = nullptr;
 };
 
 class ConnectionBudget {
@@ -54,9 +58,8 @@ class ConnectionBudget {
         node_.give(used_);
     }
 
-    // Where the memory comes from: the same for all channels of the connection.
-    void set_pools(Pools &pools) { pools_ = &pools; }
-    Pools &pools() const { return *pools_; }
+    void set_pools(Pools &pools) { node_.set_pools(pools); }
+    Pools &pools() const { return node_.pools(); }
 
     uint64_t share() const { return share_; }
     uint64_t used() const { return used_; } // what is promised included
@@ -138,12 +141,16 @@ class ConnectionBudget {
     uint64_t send_share(bool is) const { return 2 * bdp_ / (bulk_ + (is ? 0 : 1)); }
 
     // The longest encoding window that the peer takes; 0: it knows no REPAIR.
-    void set_repair_window(uint64_t bytes) { repair_window_ = bytes; }
+    void set_repair_window(uint64_t bytes) {
+        repair_window_ = static_cast<uint32_t>(std::min<uint64_t>(bytes, UINT32_MAX));
+    }
     uint64_t repair_window() const { return repair_window_; }
     // What the connection has sent and lost up to now.
     void set_packets(uint64_t sent, uint64_t lost) {
-        recent_sent_ += sent - std::exchange(packets_sent_, sent);
-        recent_lost_ += lost - std::min(lost, std::exchange(packets_lost_, lost));
+        const auto s = static_cast<uint32_t>(sent), l = static_cast<uint32_t>(lost);
+        recent_sent_ += s - std::exchange(packets_sent_, s);
+        const auto more = static_cast<int32_t>(l - std::exchange(packets_lost_, l));
+        recent_lost_ += static_cast<uint32_t>(std::max(more, 0)); // less: some were not lost
         while (recent_sent_ > kRecentPackets) {
             recent_sent_ /= 2;
             recent_lost_ /= 2;
@@ -157,13 +164,13 @@ class ConnectionBudget {
   private:
     static constexpr uint64_t kRecentPackets = 256;
     NodeBudget &node_;
-    Pools *pools_ = nullptr;
-    uint64_t repair_window_ = 0;
-    uint64_t packets_sent_ = 0, packets_lost_ = 0, recent_sent_ = 0, recent_lost_ = 0;
+    uint32_t repair_window_ = 0;
+    uint32_t packets_sent_ = 0, packets_lost_ = 0; // what was told last, modulo 2^32
+    uint32_t recent_sent_ = 0, recent_lost_ = 0;
+    uint32_t bulk_ = 0;
     uint64_t share_, used_ = 0, promised_ = 0, pledged_ = 0, bdp_ = 0;
     Duration srtt_ = base::millis(100);
     Duration shortest_way_{};
-    uint32_t bulk_ = 0;
 };
 
 } // namespace plait::channel

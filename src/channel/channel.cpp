@@ -27,7 +27,7 @@ uint64_t largest_message(const Setup &s) {
 } // namespace
 
 Channel::Channel(const Setup &s, Pools &pools, ConnectionBudget &budget)
-    : c_{s.config, &budget, nullptr, {}, s.number},
+    : c_{pools.configs.get(s.config), &budget, nullptr, {}, s.number},
       send_(first_send_state(s), s.peer_window, s.peer_max_message),
       receive_(first_receive_state(s), first_credit(s, budget), largest_message(s)) {
     budget.set_pools(pools);
@@ -68,8 +68,10 @@ void Channel::fix(ChannelNumber number, uint64_t peer_window, uint64_t peer_max_
 
 void Channel::set_priority(uint8_t priority_class, uint8_t weight_log2) {
     PLAIT_ASSERT(!order.prev && priority_class < 16 && weight_log2 < 16);
-    c_.config.priority_class = priority_class;
-    c_.config.weight_log2 = weight_log2;
+    Config c = *c_.config;
+    c.priority_class = priority_class;
+    c.weight_log2 = weight_log2;
+    c_.config = c_.pools().configs.get(c);
 }
 
 // -- The agreement -----------------------------------------------------------------------
@@ -77,7 +79,7 @@ void Channel::set_priority(uint8_t priority_class, uint8_t weight_log2) {
 Status Channel::accept(const Config &local, Time) {
     if (c_.phase != Phase::kOffered)
         return PLAIT_E_STATE;
-    Config &c = c_.config;
+    Config c = *c_.config;
     c.window = local.window;
     c.send_buffer = local.send_buffer;
     // What could never be held must not be announced.
@@ -95,6 +97,7 @@ Status Channel::accept(const Config &local, Time) {
     c.policy_argument = local.policy_argument;
     if (const Status s = check(c); s != PLAIT_OK)
         return s;
+    c_.config = c_.pools().configs.get(c);
     set_phase(Phase::kOpen);
     receive_.accept(c_, c.window, c.max_message);
     c_.want(control::kAccept);
@@ -154,7 +157,7 @@ Status Channel::on(const wire::RefuseFrame &f, Time) {
 Status Channel::on(const wire::OpenFrame &f, Time) {
     if (c_.opened_here || c_.is_control)
         return PLAIT_E_PROTOCOL;
-    return same_axes(from_open(f, c_.config), c_.config) ? PLAIT_OK : PLAIT_E_PROTOCOL;
+    return same_axes(from_open(f, *c_.config), *c_.config) ? PLAIT_OK : PLAIT_E_PROTOCOL;
 }
 
 // -- The application ---------------------------------------------------------------------
@@ -226,7 +229,7 @@ Status Channel::stop(uint64_t code) {
 // -- Data frames and what became of them -------------------------------------------------
 
 bool Channel::next_segment(size_t max_length, Time now, Segment &out) {
-    if (!c_.config.fec)
+    if (!c_.config->fec)
         return send_.next_segment(c_, max_length, now, out);
     const bool some = send_.next_segment(c_, room_beside_repair(max_length), now, out);
     if (some)
@@ -317,7 +320,7 @@ Status Channel::on_timer(Time now) {
             receive_.stop(c_, wire::kResetLoss);
     }
     const Status s = receive_.on_timer(c_, now);
-    if (c_.config.fec)
+    if (c_.config->fec)
         if (fec::Encoder *const e = encoder())
             e->on_timer(now);
     trim_repairs();

@@ -84,7 +84,7 @@ class Channel {
     // What is taken next, in whichever way, is to be acknowledged by the peer at once.
     Status mark_ack_now() { return send_.mark_ack_now(c_); }
     // event::kQueueLow when what waits to be sent falls to so many bytes; kNoLowWater: never.
-    void set_low_water(uint32_t bytes) { send_.set_low_water(bytes); }
+    void set_low_water(uint32_t bytes) { send_.set_low_water(c_, bytes); }
     // Closing, in both directions: what was taken is delivered, until `until` at most; then the
     // rest is thrown away with a RESET of this code, and event::kLingered tells.
     void linger(Time until, uint64_t code);
@@ -114,7 +114,7 @@ class Channel {
     // this packet and this channel alone.
     void write_control(base::Writer &w, ControlSet &written);
     bool has_data(Time now) const {
-        return send_.has_data(c_, now) || (c_.config.fec && repair_due());
+        return send_.has_data(c_, now) || (c_.config->fec && repair_due());
     }
     // The next piece, at most `max_length` bytes; from now on it counts as sent.
     bool next_segment(size_t max_length, Time now, Segment &out);
@@ -152,7 +152,7 @@ class Channel {
     // -- Time ----------------------------------------------------------------------------
     Time deadline() const {
         const Time lingers = c_.extra ? c_.extra->linger_until : kNever;
-        const Time repairs = c_.config.fec ? repair_deadline() : kNever;
+        const Time repairs = c_.config->fec ? repair_deadline() : kNever;
         return std::min({send_.deadline(c_), receive_.deadline(), lingers, repairs});
     }
     Status on_timer(Time now);
@@ -169,10 +169,10 @@ class Channel {
     // Both directions ended and all of it acknowledged: the connection may forget it.
     bool done() const;
     ChannelNumber number() const { return c_.number; }
-    const Config &config() const { return c_.config; }
+    const Config &config() const { return *c_.config; }
     // The local settings that may change at any time.
     void set_priority(uint8_t priority_class, uint8_t weight_log2);
-    std::string_view label() const { return {c_.label.data(), c_.label.size()}; }
+    std::string_view label() const { return c_.label.view(); }
     bool opened_here() const { return c_.opened_here; }
     bool is_control() const { return c_.is_control; }
     bool accepted() const { return c_.phase == Phase::kOpen; }
@@ -242,6 +242,6 @@ class Channel {
     ReceiveHalf receive_;
 };
 
-static_assert(sizeof(Channel) <= 256, "an idle channel's budget, architecture.md");
+static_assert(sizeof(Channel) <= 200, "an idle channel's budget, architecture.md");
 
 } // namespace plait::channel

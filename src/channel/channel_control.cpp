@@ -14,11 +14,11 @@ bool Channel::write_one(base::Writer &w, ControlSet kind) const {
     base::Writer one(bytes);
     switch (kind) {
     case control::kOpen:
-        wire::write(one, to_open(c_.number, c_.config, receive_.first_window(), label()));
+        wire::write(one, to_open(c_.number, *c_.config, receive_.first_window(), label()));
         break;
     case control::kAccept:
         wire::write(one,
-                    wire::AcceptFrame{c_.number, receive_.first_window(), c_.config.max_message});
+                    wire::AcceptFrame{c_.number, receive_.first_window(), c_.config->max_message});
         break;
     case control::kRefuse: wire::write(one, wire::RefuseFrame{c_.number, send_code()}); break;
     case control::kReset: wire::write(one, send_.reset_frame(c_)); break;

@@ -52,12 +52,12 @@ void Channel::protect(const Segment &s, Time now) {
     Repairs &r = c_.repairs();
     if (!r.encoder) {
         fec::Options options;
-        options.symbols = c_.config.fec_symbols;
-        options.share = c_.config.fec_share * fec::kShareOne / 100;
+        options.symbols = c_.config->fec_symbols;
+        options.share = c_.config->fec_share * fec::kShareOne / 100;
         options.window_max = c_.budget->repair_window();
         r.encoder = std::make_unique<fec::Encoder>(options);
     }
-    r.encoder->on_source(s.offset, s.part[0], s.part[1], path_of(c_.config, *c_.budget), now);
+    r.encoder->on_source(s.offset, s.part[0], s.part[1], path_of(*c_.config, *c_.budget), now);
 }
 
 bool Channel::repair_due() const {
@@ -71,7 +71,7 @@ Time Channel::repair_deadline() const {
 }
 
 bool Channel::write_repair(base::Writer &w) {
-    if (!c_.config.fec || !repair_due())
+    if (!c_.config->fec || !repair_due())
         return false;
     fec::Encoder &e = *encoder();
     const size_t head = wire::repair_header_size(send_.sent(), fec::kMaxWindowBytes,
@@ -96,7 +96,7 @@ bool Channel::write_repair(base::Writer &w) {
 fec::Decoder *Channel::decoder_for(const fec::Repair &r) {
     Repairs &own = c_.repairs();
     if (!own.decoder)
-        own.decoder = std::make_unique<fec::Decoder>(content_of(c_.config));
+        own.decoder = std::make_unique<fec::Decoder>(content_of(*c_.config));
     const uint64_t cost = own.decoder->cost(r);
     if (cost > own.charged) {
         if (c_.budget->left() < cost - own.charged)

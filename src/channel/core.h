@@ -4,6 +4,7 @@
 // pointer to it.
 #pragma once
 
+#include "base/sharing.h"
 #include "base/slim_vector.h"
 #include "channel/budget.h"
 #include "channel/config.h"
@@ -16,6 +17,8 @@
 
 namespace plait::channel {
 
+inline constexpr uint32_t kNoLowWater = UINT32_MAX;
+
 // What few channels have, or none needs to be quick: apart, to keep an idle channel small.
 struct Extra {
     std::unique_ptr<Stats> stats; // once there is something to count
@@ -26,13 +29,14 @@ struct Extra {
     Time linger_until = kNever;
     uint64_t linger_code = 0;
     std::unique_ptr<Repairs> repairs;
+    uint32_t low_water = kNoLowWater; // bytes that wait to be sent
 };
 
 struct Core {
-    Config config;
+    base::Shared<Config> config;
     ConnectionBudget *budget;
     std::unique_ptr<Extra> extra;
-    base::SlimVector<char> label;
+    base::SharedText label;
     ChannelNumber number;
     EventSet events = 0;
     ControlSet pending = 0; // to be written
@@ -50,7 +54,7 @@ struct Core {
     void set_label(std::string_view text) {
         static_assert(wire::kMaxLabel <= UINT8_MAX);
         PLAIT_ASSERT(text.size() <= wire::kMaxLabel);
-        label = base::SlimVector<char>(text.begin(), text.end());
+        label = pools().labels.get(text);
     }
     Stats &stats() {
         if (!more().stats)
@@ -62,9 +66,10 @@ struct Core {
             extra->repairs = std::make_unique<Repairs>();
         return *extra->repairs;
     }
+    uint32_t low_water() const { return extra ? extra->low_water : kNoLowWater; }
     void tell(EventSet e) { events |= e; }
     void report(const Report &r) {
-        if (!config.reports)
+        if (!config->reports)
             return;
         Extra &x = more();
         if (x.reports.size() == kReportsMax) {
@@ -74,7 +79,7 @@ struct Core {
         x.reports.push_back(r);
     }
     void window_changed() {
-        if (config.window_events)
+        if (config->window_events)
             tell(event::kWindow);
     }
     void want(ControlSet kinds) {

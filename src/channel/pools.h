@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for the bytes of channels: blocks in a few sizes, kept for reuse up to a bound, and the
-// list of borrowed buffers that may go back to the application. One a worker; it outlives the
-// channels. What is larger than the largest class comes from the allocator as it is.
+// list of borrowed buffers that may go back to the application; beside it what channels have alike.
+// One a worker; it outlives the channels. What is larger than the largest class comes from the
+// allocator as it is.
 #pragma once
 
 #include "base/bytes.h"
+#include "base/sharing.h"
+#include "channel/config.h"
 
 #include <array>
 #include <vector>
@@ -39,6 +42,10 @@ class Pools {
     void give(uint8_t *block, size_t n);
     // Bytes in blocks that are out.
     uint64_t in_use() const { return in_use_; }
+
+    // Channels have few different ones.
+    base::Sharing<base::Shared<Config>> configs;
+    base::Sharing<base::SharedText> labels;
 
     // Buffers whose release is due. The owner calls each once, outside its lock, and clears.
     std::vector<Release> releases;

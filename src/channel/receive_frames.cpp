@@ -18,7 +18,7 @@ bool ReceiveHalf::full(const Core &c, uint64_t start, uint64_t end) const {
     const size_t kept = h.data.count() + h.gone.count() + h.units.size() + h.gaps.size();
     if (kept < std::max<uint64_t>(kRangesMin, window_ / kBytesPerRange) || start <= read_)
         return false;
-    if (c.config.ordered() && start <= h.order)
+    if (c.config->ordered() && start <= h.order)
         return false;
     return !h.data.contains(start - 1) && !h.data.contains(end) && !h.gone.contains(start - 1) &&
            !h.gone.contains(end);
@@ -26,7 +26,7 @@ bool ReceiveHalf::full(const Core &c, uint64_t start, uint64_t end) const {
 
 Status ReceiveHalf::on_data(Core &c, const wire::DataFrame &f, Time now) {
     const uint64_t end = f.offset + f.bytes.size();
-    if (state_ == ReceiveState::kNone || (f.start && !c.config.messages))
+    if (state_ == ReceiveState::kNone || (f.start && !c.config->messages))
         return PLAIT_E_PROTOCOL;
     if (f.offset > base::kVarintMax || end > base::kVarintMax || (f.bytes.empty() && !f.fin))
         return PLAIT_E_MALFORMED;
@@ -62,11 +62,11 @@ Status ReceiveHalf::on_data(Core &c, const wire::DataFrame &f, Time now) {
     stats.bytes_duplicate += f.bytes.size() - fresh;
     if (fresh == 0 && !f.fin)
         return PLAIT_OK;
-    if (has_units(c) && c.config.messages)
+    if (has_units(c) && c.config->messages)
         if (const Status s = complete_units(c, f.offset, end, now); s != PLAIT_OK)
             return s;
     // Also after a violation the reader may come before the connection is closed.
-    const Status s = c.config.ordered() ? advance_order(c, now) : PLAIT_OK;
+    const Status s = c.config->ordered() ? advance_order(c, now) : PLAIT_OK;
     tune(c, now);
     after_arrival(c);
     return s;
@@ -102,7 +102,7 @@ uint64_t ReceiveHalf::store(Core &c, const wire::DataFrame &f, Time now) {
     Held &h = *held_;
     const uint64_t end = f.offset + f.bytes.size();
     uint64_t fresh = 0;
-    const bool notes_arrival = c.config.waits() && !c.config.messages;
+    const bool notes_arrival = c.config->waits() && !c.config->messages;
     const auto put = [&](uint64_t a, uint64_t b) {
         h.buffer.write(
             a, f.bytes.subspan(static_cast<size_t>(a - f.offset), static_cast<size_t>(b - a)),
@@ -201,7 +201,7 @@ Status ReceiveHalf::complete_units(Core &c, uint64_t start, uint64_t end, Time n
                 return s;
         Unit &u = h.units[i];
         const bool whole = u.end != kUnknown && h.data.covers(u.start, u.end);
-        if (whole && c.config.unordered) {
+        if (whole && c.config->unordered) {
             h.ready.push_back({u.start, u.end});
             h.claimed.add(u.start, u.end);
             c.stats().messages_received++;
@@ -227,14 +227,14 @@ Status ReceiveHalf::advance_order(Core &c, Time now) {
         if (g && g->start <= h.order) {
             h.order = g->end;
         } else if (d && d->start <= h.order) {
-            if (!c.config.messages)
+            if (!c.config->messages)
                 h.order = d->end;
             else if (const Status s = walk_messages(c, *d); s != PLAIT_OK)
                 return s;
         }
         if (h.order != before)
             continue;
-        if (!c.config.waits() || !jump(c, now))
+        if (!c.config->waits() || !jump(c, now))
             return PLAIT_OK;
     }
 }
@@ -274,8 +274,8 @@ bool ReceiveHalf::jump(Core &c, Time now) {
     }
     if (!next)
         return false;
-    if (earliest + c.config.reorder_wait > now) {
-        h.wait_at = earliest + c.config.reorder_wait;
+    if (earliest + c.config->reorder_wait > now) {
+        h.wait_at = earliest + c.config->reorder_wait;
         return false;
     }
     const uint64_t from = h.order, to = next->start;
@@ -295,7 +295,7 @@ void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages,
     Held &h = *held_;
     RangeSet kept = h.claimed;
     for (const Unit &u : h.units)
-        if (u.complete_at != kNever && c.config.messages)
+        if (u.complete_at != kNever && c.config->messages)
             kept.add(u.start, u.end);
     uint64_t bytes = 0;
     std::vector<Range> lost;
@@ -319,7 +319,7 @@ void ReceiveHalf::lose(Core &c, uint64_t start, uint64_t end, uint64_t messages,
         h.need = 0;
     if (bytes == 0)
         return;
-    if (c.config.unordered) {
+    if (c.config->unordered) {
         note_gap(c, {start, end, bytes, messages});
         return;
     }
@@ -350,7 +350,7 @@ void ReceiveHalf::note_gap(Core &c, const Gap &gap) {
     s.bytes_missing += gap.bytes;
     s.messages_missing += gap.messages;
     c.report({Report::Kind::kGap, gap.start, gap.bytes, gap.messages, 0});
-    if (c.config.on_loss != wire::OnLoss::kTell && !c.config.reports)
+    if (c.config->on_loss != wire::OnLoss::kTell && !c.config->reports)
         return;
     held_->gap_bytes += gap.bytes;
     held_->gap_messages += gap.messages;
@@ -371,8 +371,8 @@ void ReceiveHalf::count_passed(Core &c, const wire::SkipFrame &f) {
 bool ReceiveHalf::missing(const Core &c, uint64_t start, uint64_t end, uint64_t messages) const {
     const Held &h = *held_;
     bool some = false;
-    if (!c.config.messages || c.config.unordered || messages == 0) {
-        const RangeSet &arrived = c.config.messages ? h.claimed : h.data;
+    if (!c.config->messages || c.config->unordered || messages == 0) {
+        const RangeSet &arrived = c.config->messages ? h.claimed : h.data;
         for_each_outside(h.gone, start, end,
                          [&](uint64_t a, uint64_t b) { some |= !arrived.covers(a, b); });
         return some;
@@ -388,7 +388,7 @@ Status ReceiveHalf::on_skip(Core &c, const wire::SkipFrame &f, Time now) {
     if (f.length == 0 || f.length > base::kVarintMax - f.start)
         return PLAIT_E_MALFORMED;
     const uint64_t end = f.start + f.length;
-    if (state_ == ReceiveState::kNone || c.config.reliable() || (final_known_ && end > highest_))
+    if (state_ == ReceiveState::kNone || c.config->reliable() || (final_known_ && end > highest_))
         return PLAIT_E_PROTOCOL;
     if (ended())
         return PLAIT_OK;
@@ -401,11 +401,11 @@ Status ReceiveHalf::on_skip(Core &c, const wire::SkipFrame &f, Time now) {
         return PLAIT_OK;
     Held &h = held(now);
     count_passed(c, f);
-    const uint64_t start = std::max(f.start, c.config.ordered() ? h.order : read_);
+    const uint64_t start = std::max(f.start, c.config->ordered() ? h.order : read_);
     if (!missing(c, start, end, f.messages))
         return PLAIT_OK; // it all came, or this was said before
-    lose(c, start, end, f.messages, c.config.messages);
-    const Status s = c.config.ordered() ? advance_order(c, now) : PLAIT_OK;
+    lose(c, start, end, f.messages, c.config->messages);
+    const Status s = c.config->ordered() ? advance_order(c, now) : PLAIT_OK;
     after_arrival(c);
     return s;
 }
@@ -416,7 +416,7 @@ void ReceiveHalf::after_arrival(Core &c) {
     advance_read(c);
     if (ended())
         return;
-    if (c.config.drop_oldest)
+    if (c.config->drop_oldest)
         drop_oldest(c);
     if (readable(c))
         c.tell(event::kReadable);
@@ -430,7 +430,7 @@ void ReceiveHalf::drop_oldest(Core &c) {
     Item it;
     while (limit_ - highest_ < window_ / 4 && item(c, it)) {
         // Of a stream a part is enough.
-        const uint64_t end = c.config.messages ? it.end : std::min(it.end, it.start + window_ / 8);
+        const uint64_t end = c.config->messages ? it.end : std::min(it.end, it.start + window_ / 8);
         note_dropped(c, it.start, end - it.body);
         take(c, it.start, end);
     }
@@ -439,7 +439,7 @@ void ReceiveHalf::drop_oldest(Core &c) {
 // What is dropped between two reads is one gap to the reader, and one report.
 void ReceiveHalf::note_dropped(Core &c, uint64_t start, uint64_t bytes) {
     Held &h = *held_;
-    const uint64_t messages = c.config.messages ? 1 : 0;
+    const uint64_t messages = c.config->messages ? 1 : 0;
     const bool goes_on = h.dropped_bytes + h.dropped_messages > 0;
     h.dropped_bytes += bytes;
     h.dropped_messages += messages;

@@ -57,15 +57,15 @@ bool ReceiveHalf::item(const Core &c, Item &it) const {
     if (!held_ || held_->data.empty())
         return false;
     const Held &h = *held_;
-    if (!c.config.messages) {
+    if (!c.config->messages) {
         const Range &front = h.data.front();
-        if (c.config.ordered() && (front.start != read_ || read_ >= h.order))
+        if (c.config->ordered() && (front.start != read_ || read_ >= h.order))
             return false;
         it = {front.start, front.start, front.end};
         return true;
     }
     Range whole{read_, h.order};
-    if (c.config.unordered) {
+    if (c.config->unordered) {
         if (h.ready.empty())
             return false;
         whole = h.ready[0];
@@ -114,7 +114,7 @@ Result<size_t> ReceiveHalf::read(Core &c, MutBytes to, ReadInfo *info) {
         info->offset = it.start;
         info->size = n;
     }
-    if (c.config.messages && to.size() < n)
+    if (c.config->messages && to.size() < n)
         return Error{PLAIT_E_BUFFER};
     n = std::min(n, to.size());
     if (info)
@@ -123,7 +123,7 @@ Result<size_t> ReceiveHalf::read(Core &c, MutBytes to, ReadInfo *info) {
     report(info, true);
     Stats &s = c.stats();
     s.bytes_read += n;
-    s.messages_read += c.config.messages ? 1 : 0;
+    s.messages_read += c.config->messages ? 1 : 0;
     take(c, it.start, it.body + n);
     return n;
 }
@@ -153,10 +153,10 @@ Result<size_t> ReceiveHalf::peek(Core &c, std::span<Bytes> slices, ReadInfo *inf
     if (info) {
         info->offset = it.start;
         info->slices = count;
-        info->size = c.config.messages ? static_cast<size_t>(it.size()) : shown;
+        info->size = c.config->messages ? static_cast<size_t>(it.size()) : shown;
         report(info, false);
     }
-    if (c.config.messages && count > slices.size())
+    if (c.config->messages && count > slices.size())
         return Error{PLAIT_E_BUFFER};
     return std::min(count, slices.size());
 }
@@ -166,13 +166,13 @@ Status ReceiveHalf::consume(Core &c, size_t n) {
         return s;
     Item it;
     if (!item(c, it))
-        return n == 0 && !c.config.messages ? PLAIT_OK : PLAIT_E_INVALID;
-    if (n > it.size() || (c.config.messages && n != it.size()))
+        return n == 0 && !c.config->messages ? PLAIT_OK : PLAIT_E_INVALID;
+    if (n > it.size() || (c.config->messages && n != it.size()))
         return PLAIT_E_INVALID;
     report(nullptr, true);
     Stats &s = c.stats();
     s.bytes_read += n;
-    s.messages_read += c.config.messages ? 1 : 0;
+    s.messages_read += c.config->messages ? 1 : 0;
     take(c, it.start, it.body + n);
     return PLAIT_OK;
 }
@@ -181,11 +181,11 @@ Status ReceiveHalf::consume(Core &c, size_t n) {
 void ReceiveHalf::take(Core &c, uint64_t start, uint64_t end) {
     Held &h = *held_;
     h.data.remove(start, end);
-    if (c.config.ordered()) {
+    if (c.config->ordered()) {
         PLAIT_ASSERT(start == read_);
         read_ = end;
     } else {
-        if (c.config.messages) {
+        if (c.config->messages) {
             h.ready.pop_front();
             h.claimed.remove(start, end);
         }
@@ -306,7 +306,7 @@ uint64_t ReceiveHalf::above_gap() const {
 }
 
 void ReceiveHalf::widen(Core &c, uint64_t held) {
-    const uint64_t most = std::max({c.budget->bdp(), c.config.window, 2 * held});
+    const uint64_t most = std::max({c.budget->bdp(), c.config->window, 2 * held});
     const uint64_t before = window_;
     window_ = std::max(window_, std::min(std::max(window_ * 2, kWindowFloor), most));
     if (window_ != before)

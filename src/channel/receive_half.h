@@ -124,7 +124,7 @@ class ReceiveHalf {
     void set_state(ReceiveState next);
     Held &held(Time now);
     bool has_units(const Core &c) const {
-        return (c.config.messages && c.config.unordered) || c.config.waits();
+        return (c.config->messages && c.config->unordered) || c.config->waits();
     }
     uint64_t final_offset() const { return final_known_ ? highest_ : kUnknown; }
     bool full(const Core &c, uint64_t start, uint64_t end) const;

@@ -30,10 +30,10 @@ size_t SendHalf::find_record(uint64_t offset) const {
 // Where a segment from `offset` must end. Reliable and ordered: anywhere. Reliable, unordered: from
 // the start of a message the receiver finds the next starts itself, from its middle it cannot.
 uint64_t SendHalf::boundary(const Core &c, uint64_t offset) const {
-    if (!has_records(c) || (c.config.reliable() && c.config.ordered()))
+    if (!has_records(c) || (c.config->reliable() && c.config->ordered()))
         return written_;
     const Record &r = flight_->records[find_record(offset)];
-    return c.config.reliable() && r.start == offset ? written_ : r.end;
+    return c.config->reliable() && r.start == offset ? written_ : r.end;
 }
 
 bool SendHalf::has_data(const Core &c, Time now) const {
@@ -49,7 +49,7 @@ void SendHalf::fill(Core &c, uint64_t start, uint64_t length, Segment &out) {
     out.offset = start;
     out.length =
         f.buffer.parts(start, static_cast<size_t>(length), out.part, out.writable_headroom);
-    if (c.config.messages)
+    if (c.config->messages)
         out.start = f.records[find_record(start)].start == start;
     for (size_t i = 0; i < f.marks.size() && f.marks[i] <= start + out.length; i++)
         out.ack_now |= f.marks[i] > start;
@@ -73,7 +73,7 @@ bool SendHalf::resend_segment(Core &c, size_t max, Segment &out) {
         f.alive.remove(r.start, to);
     }
     f.resend.remove(r.start, to);
-    if (c.config.resend == Resend::kAtMost)
+    if (c.config->resend == Resend::kAtMost)
         f.attempts.increment(r.start, to);
     c.stats().bytes_resent += out.length;
     return true;
@@ -137,7 +137,7 @@ void SendHalf::on_acked(Core &c, uint64_t offset, uint64_t length, bool fin) {
         uint64_t fresh = end - start;
         for_each_inside(flight_->settled, start, end,
                         [&](uint64_t a, uint64_t b) { fresh -= b - a; });
-        if (!c.config.messages)
+        if (!c.config->messages)
             c.stats().bytes_acked += fresh;
         settle(c, start, end);
     }
@@ -166,7 +166,7 @@ void SendHalf::settle(Core &c, uint64_t start, uint64_t end) {
     }
     c.budget->set_bulk(was_bulk, is_bulk());
     for (; !f.records.empty() && f.records.front().end <= settled_; f.records.pop_front()) {
-        if (!c.config.messages || f.records.front().given_up)
+        if (!c.config->messages || f.records.front().given_up)
             continue;
         c.stats().bytes_acked += f.records.front().size;
         c.stats().messages_acked++;
@@ -239,13 +239,13 @@ void SendHalf::lose_last_copy(Core &c, uint64_t start, uint64_t end, Time now) {
 
 void SendHalf::queue_or_give_up(Core &c, uint64_t start, uint64_t end, Time now) {
     Flight &f = *flight_;
-    switch (c.config.resend) {
+    switch (c.config->resend) {
     case Resend::kAlways: f.resend.add(start, end); return;
     case Resend::kNever: give_up(c, start, end, now); return;
     case Resend::kAtMost: {
         std::vector<Range> spent;
         f.attempts.update(start, end, [&](uint64_t a, uint64_t b, uint32_t n) {
-            if (n < c.config.resend_parameter)
+            if (n < c.config->resend_parameter)
                 f.resend.add(a, b);
             else
                 spent.push_back({a, b});
@@ -266,14 +266,14 @@ void SendHalf::queue_or_give_up(Core &c, uint64_t start, uint64_t end, Time now)
 
 void SendHalf::give_up(Core &c, uint64_t start, uint64_t end, Time now) {
     Flight &f = *flight_;
-    if (c.config.on_loss == OnLoss::kClose) {
+    if (c.config->on_loss == OnLoss::kClose) {
         f.doomed.add(start, end);
         f.resend.remove(start, end);
         if (f.doom_at == kNever)
             f.doom_at = now + c.budget->srtt() / 4;
         return;
     }
-    if (!c.config.messages) {
+    if (!c.config->messages) {
         c.stats().bytes_given_up += end - start;
         c.report({Report::Kind::kGivenUp, start, end - start, 0, 0});
         settle(c, start, end);
@@ -345,7 +345,7 @@ void SendHalf::note_skips(Core &c) {
 // channel's time shorter than any way: half of it is for sending in any case.
 Duration SendHalf::on_the_way(const Core &c) {
     return std::min(c.budget->shortest_way(),
-                    base::micros(static_cast<int64_t>(c.config.resend_parameter)) / 2);
+                    base::micros(static_cast<int64_t>(c.config->resend_parameter)) / 2);
 }
 
 // No transmission starts that can't be there by its deadline. docs/protocol.md section 6.4.
@@ -372,7 +372,7 @@ void SendHalf::expire_queued(Core &c, Time now) {
 }
 
 void SendHalf::expire(Core &c, Time now) {
-    if (!c.config.deadlines() || flight_->records.empty())
+    if (!c.config->deadlines() || flight_->records.empty())
         return;
     Flight &f = *flight_;
     expire_queued(c, now);
@@ -381,13 +381,13 @@ void SendHalf::expire(Core &c, Time now) {
         const Record r = f.records[i];
         if (!too_late(c, r, now))
             break;
-        if (c.config.on_loss == OnLoss::kClose) {
+        if (c.config->on_loss == OnLoss::kClose) {
             // It was never sent: no ACK can come that is worth waiting for.
             f.doomed.add(sent_, r.end);
             f.doom_at = now;
             return;
         }
-        if (c.config.messages) {
+        if (c.config->messages) {
             give_up_record(c, i);
             continue;
         }
@@ -408,7 +408,7 @@ void SendHalf::on_reinject(Core &c, uint64_t offset, uint64_t length, bool fin, 
         return;
     if (fin && fin_ == Fin::kInFlight)
         fin_ = Fin::kPending;
-    if (!flight_ || c.config.resend == Resend::kNever)
+    if (!flight_ || c.config->resend == Resend::kNever)
         return;
     Flight &f = *flight_;
     std::vector<Range> parts;
@@ -421,10 +421,10 @@ void SendHalf::on_reinject(Core &c, uint64_t offset, uint64_t length, bool fin, 
                          });
                      });
     for (const Range &p : parts) {
-        if (c.config.deadlines() && too_late(c, f.records[find_record(p.start)], now))
+        if (c.config->deadlines() && too_late(c, f.records[find_record(p.start)], now))
             continue;
         f.attempts.update(p.start, p.end, [&](uint64_t a, uint64_t b, uint32_t n) {
-            if (c.config.resend != Resend::kAtMost || n < c.config.resend_parameter) {
+            if (c.config->resend != Resend::kAtMost || n < c.config->resend_parameter) {
                 f.resend.add(a, b);
                 f.alive.add(a, b);
             }
@@ -479,7 +479,7 @@ void SendHalf::write_skips(Core &c, base::Writer &w, ControlSet &written) {
         written |= static_cast<ControlSet>(control::kSkip | serial << control::kSkipSerialShift);
         now.written = true;
         // It may arrive and be called lost: said again with others its messages would count twice.
-        now.may_merge = now.may_merge && !c.config.messages;
+        now.may_merge = now.may_merge && !c.config->messages;
         now.serial = serial;
         if (now.end < skips[i].end) {
             skips[i].start = now.end;
@@ -524,7 +524,7 @@ void SendHalf::check_invariants(const Core &c) const {
                  (f.resend.front().start >= settled_ && f.resend.back().end <= sent_));
     for (const Range &r : f.alive)
         PLAIT_ASSERT(f.resend.covers(r.start, r.end));
-    PLAIT_ASSERT(f.skips.empty() || !c.config.reliable());
+    PLAIT_ASSERT(f.skips.empty() || !c.config->reliable());
 }
 
 } // namespace plait::channel

@@ -47,8 +47,8 @@ uint64_t SendHalf::cost() const {
 }
 
 uint64_t SendHalf::buffer_limit(const Core &c) const {
-    if (c.config.send_buffer)
-        return std::max(c.config.send_buffer, kSendBufferMin);
+    if (c.config->send_buffer)
+        return std::max(c.config->send_buffer, kSendBufferMin);
     // Behind a lost packet everything waits for its repetition, and the application is asked for
     // more only when half is free.
     const uint64_t most = std::max(kSendBufferAutoMax, c.budget->share());
@@ -76,7 +76,7 @@ void SendHalf::note_room(Core &c) {
 }
 
 void SendHalf::note_low(Core &c) {
-    if (low_armed_ && queued() <= low_water_) {
+    if (low_armed_ && queued() <= c.low_water()) {
         low_armed_ = false;
         c.tell(event::kQueueLow);
     }
@@ -108,13 +108,13 @@ void SendHalf::add_record(Core &c, uint64_t start, uint64_t size, Time now) {
     if (!has_records(c))
         return;
     Time deadline = kNever;
-    if (c.config.deadlines())
-        deadline = now + base::micros(static_cast<int64_t>(c.config.resend_parameter));
+    if (c.config->deadlines())
+        deadline = now + base::micros(static_cast<int64_t>(c.config->resend_parameter));
     auto &records = flight_->records;
     if (!records.empty()) {
         // A clock that steps back must not make a later message die before an earlier one.
         deadline = std::max(deadline, records.back().deadline);
-        if (!c.config.messages && records.back().deadline == deadline &&
+        if (!c.config->messages && records.back().deadline == deadline &&
             records.back().end == start) {
             records.back().end = flight_->buffer.end();
             return;
@@ -137,10 +137,10 @@ void SendHalf::taken(Core &c, uint64_t bytes, Time now) {
         else
             marks.push_back(written_);
     }
-    low_armed_ |= queued() > low_water_;
+    low_armed_ |= queued() > c.low_water();
     Stats &s = c.stats();
     s.bytes_sent += bytes;
-    s.messages_sent += c.config.messages ? 1 : 0;
+    s.messages_sent += c.config->messages ? 1 : 0;
     note_blocked(c);
 }
 
@@ -151,7 +151,7 @@ Result<size_t> SendHalf::send(Core &c, std::span<const Bytes> parts, Time now) {
     for (const Bytes &p : parts)
         total += p.size();
     size_t n = total;
-    if (c.config.messages) {
+    if (c.config->messages) {
         if (total > max_message_)
             return Error{PLAIT_E_TOO_BIG};
         if (!fits(c, total + base::varint_size(total)))
@@ -165,7 +165,7 @@ Result<size_t> SendHalf::send(Core &c, std::span<const Bytes> parts, Time now) {
             return Error{owe_writable()};
     }
     Flight &f = flight(now);
-    if (c.config.messages) {
+    if (c.config->messages) {
         uint8_t header[8];
         f.buffer.append({header, base::store_varint(header, total)}, total, c.pools());
     }
@@ -185,18 +185,18 @@ Result<MutBytes> SendHalf::reserve(Core &c, size_t min) {
     if (const Status s = may_send(c); s != PLAIT_OK)
         return Error{s};
     min = std::max<size_t>(min, 1);
-    if (min > kReserveMax || (c.config.messages && min > max_message_))
+    if (min > kReserveMax || (c.config->messages && min > max_message_))
         return Error{PLAIT_E_TOO_BIG};
     if (!fits(c, min + 4))
         return Error{owe_writable()};
     Flight &f = flight(flight_ ? flight_->active : Time{});
     // The length is not known yet, its place is: a varint may be longer than it needs to be.
-    const uint8_t header = !c.config.messages ? 0 : min < 0x4000 ? 2 : 4;
+    const uint8_t header = !c.config->messages ? 0 : min < 0x4000 ? 2 : 4;
     MutBytes room = f.buffer.room(min + header, 0, c.pools()).subspan(header);
     uint64_t most = kReserveMax;
     if (header == 2)
         most = 0x3fff;
-    if (c.config.messages)
+    if (c.config->messages)
         most = std::min<uint64_t>(most, max_message_);
     const uint64_t used = cost(), limit = buffer_limit(c);
     most = std::min(most, std::max<uint64_t>(min, limit > used + 4 ? limit - used - 4 : 0));
@@ -239,12 +239,12 @@ Status SendHalf::send_owned(Core &c, Bytes bytes, ReleaseFn fn, void *user, Time
         return s;
     if (bytes.empty() || !fn)
         return PLAIT_E_INVALID;
-    if (c.config.messages && bytes.size() > max_message_)
+    if (c.config->messages && bytes.size() > max_message_)
         return PLAIT_E_TOO_BIG;
     if (!fits(c, bytes.size() + 8 + 2 * kExtentCost))
         return owe_writable();
     Flight &f = flight(now);
-    if (c.config.messages) {
+    if (c.config->messages) {
         uint8_t header[8];
         f.buffer.append({header, base::store_varint(header, bytes.size())}, 0, c.pools());
     }
@@ -279,9 +279,9 @@ void SendHalf::write_off(Core &c) {
         return;
     const Flight &f = *flight_;
     Stats &s = c.stats();
-    if (!c.config.messages)
+    if (!c.config->messages)
         s.bytes_undelivered += written_ - settled_ - f.settled.total();
-    for (size_t i = 0; c.config.messages && i < f.records.size(); i++) {
+    for (size_t i = 0; c.config->messages && i < f.records.size(); i++) {
         const Record &r = f.records[i];
         if (r.given_up)
             continue;
@@ -430,7 +430,7 @@ Time SendHalf::deadline(const Core &c) const {
         return kNever;
     const Flight &f = *flight_;
     Time at = f.doom_at;
-    if (sending(c) && c.config.deadlines() && !f.records.empty()) {
+    if (sending(c) && c.config->deadlines() && !f.records.empty()) {
         const Duration way = on_the_way(c);
         if (!f.resend.empty())
             at = std::min(at, f.records[find_record(f.resend.front().start)].deadline - way);

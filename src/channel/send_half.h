@@ -27,7 +27,6 @@ inline constexpr uint64_t kSendBufferAutoMax = 64u << 20; // at most, or half of
 inline constexpr size_t kReserveMax = 65536;
 inline constexpr size_t kRecordCost = 32; // of a message or a SKIP, in the send buffer's accounts
 inline constexpr size_t kMarksMax = 64;   // "acknowledge now" at one time; then they run together
-inline constexpr uint32_t kNoLowWater = UINT32_MAX;
 
 class SendHalf {
   public:
@@ -74,8 +73,8 @@ class SendHalf {
     // What is taken next is to be acknowledged at once.
     Status mark_ack_now(const Core &c);
     // kQueueLow when what waits falls to so many bytes; kNoLowWater: never.
-    void set_low_water(uint32_t bytes) {
-        low_water_ = bytes;
+    void set_low_water(Core &c, uint32_t bytes) {
+        c.more().low_water = bytes;
         low_armed_ = queued() > bytes;
     }
 
@@ -158,7 +157,7 @@ class SendHalf {
     Flight &flight(Time now);
     Status may_send(const Core &c) const;
     bool sending(const Core &c) const;
-    bool has_records(const Core &c) const { return c.config.messages || c.config.deadlines(); }
+    bool has_records(const Core &c) const { return c.config->messages || c.config->deadlines(); }
     // Of the buffer.
     uint64_t cost() const;
     uint64_t buffer_limit(const Core &c) const;
@@ -207,14 +206,13 @@ class SendHalf {
     uint32_t first_limit_; // so much credit beyond `sent` is not given back
     uint32_t max_message_;
     uint32_t return_seq_ = 0;
-    uint32_t low_water_ = kNoLowWater;
     SendState state_;
-    Fin fin_ = Fin::kNone;
-    bool writable_owed_ = false;
-    bool blocked_told_ = false; // for this limit
-    bool return_open_ = false;  // the peer has not shown that it knows of the last return
-    bool mark_next_ = false;    // what is taken next is to be acknowledged at once
-    bool low_armed_ = false;    // more than low_water_ has waited since it was told
+    Fin fin_ : 3 = Fin::kNone;
+    bool writable_owed_ : 1 = false;
+    bool blocked_told_ : 1 = false; // for this limit
+    bool return_open_ : 1 = false;  // the peer has not shown that it knows of the last return
+    bool mark_next_ = false;        // what is taken next is to be acknowledged at once
+    bool low_armed_ : 1 = false;    // more than Extra::low_water has waited since it was told
 };
 
 } // namespace plait::channel

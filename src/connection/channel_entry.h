@@ -14,15 +14,20 @@ namespace plait::connection {
 // ones the channel's own.
 struct Epoch {
     uint32_t number = 0;
-    bool acked = false;   // one of its packets was acknowledged
-    bool stalled = false; // no more data under it, until one is
-    bool small = true;    // none of them exceeded crypto::kSmallPacketMax
-    uint64_t packets = 0; // sent under its key in the present generation
-    uint64_t look_at = 0; // so many packets: time to think of the next one
+    uint32_t look_in = 0;      // so many packets: time to think of the next one
+    uint64_t packets : 61 = 0; // sent under its key in the present generation
+    uint64_t acked : 1 = 0;    // one of its packets was acknowledged
+    uint64_t stalled : 1 = 0;  // no more data under it, until one is
+    uint64_t small : 1 = 1;    // none of them exceeded crypto::kSmallPacketMax
     Time began;
 };
 
 inline constexpr size_t kSmallMessage = 2048; // bytes
+
+// Each side's channels count from 0 in its own parity: 2, 4, 6... or 1, 3, 5...
+constexpr uint32_t index_of(ChannelNumber n) {
+    return n.v % 2 == 0 ? n.v / 2 - 1 : n.v / 2;
+}
 
 struct ChannelEntry : channel::Channel {
     template <class... Args>
@@ -31,19 +36,18 @@ struct ChannelEntry : channel::Channel {
 
     uint32_t connection;
     uint32_t slot = base::kNoSlot;
-    uint32_t index = 0;     // how many channels this side opened before it
-    bool attached = true;   // the connection still knows its number
-    bool numbered = false;  // false: opened early, or above what the peer allows, and so kept back
-    bool requested = false; // the peer's, and the application has not answered
-    bool announced = false; // the application knows the handle
-    bool label_follows = false;                                // and has not come yet
-    crypto::Cipher cipher = crypto::Cipher::kChaCha20Poly1305; // from epoch 1 on
-    Epoch send_epoch;
     uint32_t receive_epoch = 0;
     link::Policy policy; // kDefault: as its configuration or its connection says
+    Status status : 16 = PLAIT_OK;
+    crypto::Cipher cipher = crypto::Cipher::kChaCha20Poly1305; // from epoch 1 on
+    bool attached : 1 = true;       // the connection still knows its number
+    bool numbered : 1 = false;      // false: opened early, or above what the peer allows: kept back
+    bool requested : 1 = false;     // the peer's, and the application has not answered
+    bool announced : 1 = false;     // the application knows the handle
+    bool label_follows : 1 = false; // and has not come yet
+    Epoch send_epoch;
     EventState events;
     uint64_t token = 0;
-    Status status = PLAIT_OK;
     uint64_t code = 0;
 
     // A message channel with little waiting: it need not wait for bulk.

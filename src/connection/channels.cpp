@@ -8,13 +8,6 @@
 
 namespace plait::connection {
 
-namespace {
-// Channels that the peer opens count from 0 in its own parity: 2, 4, 6... or 1, 3, 5...
-uint32_t index_of(ChannelNumber n) {
-    return n.v % 2 == 0 ? n.v / 2 - 1 : n.v / 2;
-}
-} // namespace
-
 ChannelEntry *Connection::find_channel(ChannelNumber n) {
     const uint32_t *slot = channels_.find(n.v);
     return slot ? &services_.channels[*slot] : nullptr;
@@ -69,13 +62,11 @@ Result<uint32_t> Connection::open_channel(std::string_view label, const channel:
         return Error{PLAIT_E_UNSUPPORTED};
     if (!config.one_way && budget_->left() < channel::kWindowFloor)
         return Error{PLAIT_E_LIMIT}; // the peer could never send on it
-    const uint32_t index = opened_;
-    const uint32_t slot = new_channel(own_channel_number(index), config, true);
+    const uint32_t slot = new_channel(own_channel_number(opened_), config, true);
     if (slot == base::kNoSlot)
         return Error{PLAIT_E_LIMIT};
     opened_++;
     ChannelEntry &e = services_.channels[slot];
-    e.index = index;
     e.set_label(label);
     if (!has_keys_)
         early_channels_.push_back(slot);

@@ -88,13 +88,71 @@ Result<wire::Cid> CidTable::issue(uint8_t cid_class, CidOwner owner) {
     }
 }
 
+void CidBook::rest() {
+    if (!packed_.empty())
+        return;
+    // Of each list its length, of each id at most its size in memory and what its numbers take
+    // more.
+    std::vector<uint8_t> room(2 * 8 + issued_.size() * (sizeof(IssuedCid) + 8) +
+                              held_.size() * (sizeof(HeldCid) + 8));
+    base::Packer p(room);
+    p(static_cast<uint32_t>(issued_.size()));
+    for (const IssuedCid &c : issued_)
+        p(c);
+    p(static_cast<uint32_t>(held_.size()));
+    for (const HeldCid &c : held_)
+        p(c);
+    packed_.append(p.written());
+    issued_.release();
+    held_.release();
+}
+
+void CidBook::wake() {
+    if (packed_.empty())
+        return;
+    const auto packed = std::move(packed_);
+    base::Unpacker p({packed.data(), packed.size()});
+    for (uint32_t left = size_of(p); left > 0; left--)
+        issued_.push_back(unpack_one<IssuedCid>(p));
+    for (uint32_t left = size_of(p); left > 0; left--)
+        held_.push_back(unpack_one<HeldCid>(p));
+}
+
+void CidBook::add_issued(const IssuedCid &c) {
+    wake();
+    issued_.push_back(c);
+}
+
+std::span<const IssuedCid> CidBook::issued() {
+    wake();
+    return {issued_.data(), issued_.size()};
+}
+
+std::optional<IssuedCid> CidBook::find(LinkNumber link, uint8_t cid_class) const {
+    const auto is_it = [&](const IssuedCid &c) {
+        return c.link == link && c.cid_class == cid_class;
+    };
+    const auto it = std::find_if(issued_.begin(), issued_.end(), is_it);
+    if (it != issued_.end())
+        return *it;
+    std::optional<IssuedCid> found;
+    if (!packed_.empty())
+        for_each_issued([&](const IssuedCid &c) {
+            if (is_it(c))
+                found = c;
+        });
+    return found;
+}
+
 IssuedCid *CidBook::issued(uint64_t seq) {
+    wake();
     const auto it = std::find_if(issued_.begin(), issued_.end(),
                                  [&](const IssuedCid &c) { return c.seq == seq; });
     return it == issued_.end() ? nullptr : &*it;
 }
 
 IssuedCid *CidBook::issued(LinkNumber link, uint8_t cid_class) {
+    wake();
     const auto it = std::find_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) {
         return c.link == link && c.cid_class == cid_class;
     });
@@ -102,10 +160,12 @@ IssuedCid *CidBook::issued(LinkNumber link, uint8_t cid_class) {
 }
 
 void CidBook::drop_issued(uint64_t seq) {
+    wake();
     issued_.erase_if([&](const IssuedCid &c) { return c.seq == seq; });
 }
 
 Status CidBook::hold(const HeldCid &c) {
+    wake();
     for (const HeldCid &have : held_) {
         if (have.seq == c.seq)
             return have.cid == c.cid && have.link == c.link ? PLAIT_OK : PLAIT_E_PROTOCOL;
@@ -118,7 +178,8 @@ Status CidBook::hold(const HeldCid &c) {
     return PLAIT_OK;
 }
 
-const HeldCid *CidBook::held(LinkNumber link, uint8_t cid_class) const {
+const HeldCid *CidBook::held(LinkNumber link, uint8_t cid_class) {
+    wake();
     const auto it = std::find_if(held_.begin(), held_.end(), [&](const HeldCid &c) {
         return c.link == link && c.cid_class == cid_class;
     });
@@ -126,10 +187,12 @@ const HeldCid *CidBook::held(LinkNumber link, uint8_t cid_class) const {
 }
 
 void CidBook::drop_held(LinkNumber link) {
+    wake();
     held_.erase_if([&](const HeldCid &c) { return c.link == link; });
 }
 
-size_t CidBook::scarce_count(const CidTable &table) const {
+size_t CidBook::scarce_count(const CidTable &table) {
+    wake();
     return static_cast<size_t>(
         std::count_if(issued_.begin(), issued_.end(), [&](const IssuedCid &c) {
             return table.cid_class(c.cid_class).cid_size <= kScarceCidSize;

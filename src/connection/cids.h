@@ -5,11 +5,13 @@
 
 #include "base/entropy.h"
 #include "base/flat_map.h"
+#include "base/pack.h"
 #include "base/slim_vector.h"
 #include "crypto/key_schedule.h"
 #include "wire/frames.h"
 #include "wire/parameters.h"
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -77,12 +79,29 @@ class CidTable {
     std::vector<Class> classes_;
 };
 
+// Packs an id with its class and a flag, which take one byte with its length.
+template <class Self, class Flag, class P> void pack_id(Self &s, Flag &flag, P &&p) {
+    uint32_t head = s.cid_class * 32u + flag * 16u + s.cid.len;
+    p(head);
+    if constexpr (!std::is_const_v<Self>) {
+        s.cid_class = static_cast<uint8_t>(head / 32);
+        flag = head & 16;
+        s.cid.len = head & 15;
+    }
+    p.bytes({s.cid.b.data(), s.cid.len});
+}
+static_assert(wire::kMaxCidSize < 16);
+
 struct IssuedCid {
     uint32_t seq = 0;
     LinkNumber link;
     uint8_t cid_class = 0; // of our table
     bool acked = false;    // the peer has it
     wire::Cid cid;
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.seq), p(s.link);
+        pack_id(s, s.acked, p);
+    }
 };
 
 struct HeldCid {
@@ -91,6 +110,13 @@ struct HeldCid {
     uint8_t cid_class = 0; // of the peer's table
     wire::Cid cid;
     crypto::ResetToken token{}; // only where the id has 8 bytes; zeros: none
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        bool has_token = s.token != crypto::ResetToken{};
+        p(s.seq), p(s.link);
+        pack_id(s, has_token, p);
+        if (has_token)
+            p.bytes(s.token);
+    }
 };
 
 // A set of small numbers that are added about in order, in bounded memory: what lies far behind the
@@ -100,48 +126,60 @@ class UsedNumbers {
     void add(uint32_t n) {
         if (n < floor_)
             return;
+        uint64_t b = bits();
         if (n - floor_ >= kWindow) {
             const uint32_t shift = n - floor_ - kWindow + 1;
-            bits_ = shift < kWindow ? bits_ >> shift : 0;
+            b = shift < kWindow ? b >> shift : 0;
             floor_ += shift;
         }
-        bits_ |= uint64_t{1} << (n - floor_);
+        b |= uint64_t{1} << (n - floor_);
+        high_ = static_cast<uint32_t>(b >> 32);
+        low_ = static_cast<uint32_t>(b);
     }
     bool has(uint32_t n) const {
-        return n < floor_ || (n - floor_ < kWindow && (bits_ >> (n - floor_) & 1));
+        return n < floor_ || (n - floor_ < kWindow && (bits() >> (n - floor_) & 1));
     }
 
   private:
     static constexpr uint32_t kWindow = 64;
-    uint64_t bits_ = 0;
-    uint32_t floor_ = 0;
+    uint64_t bits() const { return uint64_t{high_} << 32 | low_; }
+    uint32_t high_ = 0, low_ = 0, floor_ = 0;
 };
 
-// One connection's ids. Sequence number 0 is the handshake's on both sides.
+// One connection's ids. Sequence number 0 is the handshake's on both sides. From rest() on they are
+// packed, until one of those calls that are not const.
 class CidBook {
   public:
-    void add_issued(const IssuedCid &c) { issued_.push_back(c); }
+    void add_issued(const IssuedCid &c);
     IssuedCid *issued(uint64_t seq);
     IssuedCid *issued(LinkNumber link, uint8_t cid_class);
-    std::span<const IssuedCid> issued() const { return {issued_.data(), issued_.size()}; }
+    std::span<const IssuedCid> issued();
+    std::optional<IssuedCid> find(LinkNumber link, uint8_t cid_class) const;
+    template <class F> void for_each_issued(F &&f) const {
+        for (const IssuedCid &c : issued_)
+            f(c);
+        if (packed_.empty())
+            return;
+        base::Unpacker p({packed_.data(), packed_.size()});
+        for (uint32_t left = size_of(p); left > 0; left--)
+            f(unpack_one<IssuedCid>(p));
+    }
     uint32_t take_seq() { return next_seq_++; }
     void drop_issued(uint64_t seq);
 
     // PLAIT_OK; PLAIT_E_PROTOCOL when it contradicts an earlier one; PLAIT_E_LIMIT.
     Status hold(const HeldCid &c);
-    const HeldCid *held(LinkNumber link, uint8_t cid_class) const;
+    const HeldCid *held(LinkNumber link, uint8_t cid_class);
     void drop_held(LinkNumber link);
-    template <class F> void for_each_held(LinkNumber link, F &&f) const {
+    template <class F> void for_each_held(LinkNumber link, F &&f) {
+        wake();
         for (const HeldCid &c : held_)
             if (c.link == link)
                 f(c);
     }
-    size_t scarce_count(const CidTable &table) const;
-    // Gives back room for more.
-    void trim() {
-        issued_.shrink_to_fit();
-        held_.shrink_to_fit();
-    }
+    size_t scarce_count(const CidTable &table);
+    void rest();
+    void wake();
 
     // The peer's link numbers that were in use once: a number's packet numbers, and with them its
     // nonces, begin once only.
@@ -149,8 +187,20 @@ class CidBook {
     bool is_used_up(LinkNumber number) const { return used_.has(number.v / 2); }
 
   private:
+    static uint32_t size_of(base::Unpacker &p) {
+        uint32_t n;
+        p(n);
+        return n;
+    }
+    template <class C> static C unpack_one(base::Unpacker &p) {
+        C c;
+        p(c);
+        return c;
+    }
+
     base::SlimVector<IssuedCid> issued_;
     base::SlimVector<HeldCid> held_;
+    base::SlimVector<uint8_t> packed_; // of both, if not empty: | n | issued ... | n | held ... |
     uint32_t next_seq_ = 0;
     UsedNumbers used_;
 };

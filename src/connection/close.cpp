@@ -113,8 +113,7 @@ void Connection::finish_close(Time now) {
         l.candidate.reset();
         unwatch_reset(l);
     }
-    for (const IssuedCid &c : cids_.issued())
-        services_.cids.withdraw(c.cid_class, c.cid);
+    cids_.for_each_issued([&](const IssuedCid &c) { services_.cids.withdraw(c.cid_class, c.cid); });
     cids_ = {};
     handshake_.reset();
     services_.keys.forget(id_);

@@ -74,14 +74,13 @@ std::vector<uint32_t> Services::take_waiters(EndpointIndex endpoint) {
 
 Connection::Connection(Services &services, const Config &config, Time now)
     : services_(services), config_(services.configs.get(config)),
-      id_(services.next_connection_id++), peer_facts_(services.facts.get({})), began_(now),
+      id_(services.next_connection_id++), peer_facts_(services.facts.get(PeerFacts{})), began_(now),
       budget_(std::make_unique<channel::ConnectionBudget>(services.budget, config.receive_memory)),
       last_authentic_(now), last_sent_(now) {}
 
 Connection::~Connection() {
     services_.keys.forget(id_);
-    for (const IssuedCid &c : cids_.issued())
-        services_.cids.withdraw(c.cid_class, c.cid);
+    cids_.for_each_issued([&](const IssuedCid &c) { services_.cids.withdraw(c.cid_class, c.cid); });
     for (size_t i = 0; i < links_.size(); i++) {
         unwatch_reset(link_at(i));
         endpoint_of(link_at(i)).links--;
@@ -107,8 +106,8 @@ void Connection::set_slot(uint32_t slot) {
         services_.channels[c].connection = slot;
     if (control_ != base::kNoSlot)
         services_.channels[control_].connection = slot;
-    for (const IssuedCid &c : cids_.issued())
-        services_.cids.move(c.cid_class, c.cid, slot);
+    cids_.for_each_issued(
+        [&](const IssuedCid &c) { services_.cids.move(c.cid_class, c.cid, slot); });
 }
 
 const Ending &Connection::ending() const {

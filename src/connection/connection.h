@@ -463,10 +463,10 @@ class Connection {
     Time keepalive_due() const;
 
     Services &services_;
-    std::shared_ptr<const Config> config_;
+    base::Shared<Config> config_;
+    uint64_t id_; // names its keys in the cache
     uint32_t slot_ = base::kNoSlot;
     uint32_t link_limit_ = 0; // link numbers below it may be used; 0: the peer has not said
-    uint64_t id_; // names its keys in the cache
     State state_ = State::kDialing;
     Role role_ = Role::kInitiator;
     bool initiated_ = false; // began here, by the application
@@ -489,7 +489,7 @@ class Connection {
     base::SlimVector<ClosedKeys> closed_keys_;
     base::SlimVector<EarlyPacket> early_packets_;
     crypto::HeaderKey send_mask_, receive_mask_;
-    std::shared_ptr<const PeerFacts> peer_facts_; // at first nothing
+    base::Shared<PeerFacts> peer_facts_; // at first nothing
 
     // Where the peer's own INIT came from, while both dial: ours goes there once, too.
     struct Redial {
@@ -513,7 +513,7 @@ class Connection {
     std::unique_ptr<link::Bottlenecks> bottlenecks_; // while there are several links
     std::unique_ptr<Announcements> announcements_;
 
-    base::FlatMap<uint32_t> channels_; // number -> slot
+    base::FlatMap<uint32_t, uint32_t> channels_; // number -> slot
     base::SlimVector<uint32_t>
         early_channels_;                  // opened before the roles, and so numbers, are fixed
     base::SlimVector<uint32_t> detached_; // over, but the application still holds the handle

@@ -334,9 +334,9 @@ void Connection::confirm(Time now) {
     // not, the last one has to answer a challenge.
     link.validated = !answered_elsewhere_;
     if (!link.validated) {
-        start_validation(link.validation, now);
-        link.validation.received = wire::kMinInitSize;
-        link.sent_unvalidated = handshake_->message().size();
+        start_validation(link.way->validation, now);
+        link.way->validation.received = wire::kMinInitSize;
+        link.way->sent_unvalidated = handshake_->message().size();
     }
     // It carries ACKs and, should we refuse, CLOSE from now on.
     if (role_ == Role::kResponder)
@@ -369,11 +369,12 @@ void Connection::fix_numbers(Time now) {
     const base::SlimVector<uint32_t> early = std::exchange(early_channels_, {});
     for (const uint32_t slot : early) {
         ChannelEntry &e = services_.channels[slot];
-        if (e.index >= open_limit_) {
+        const uint32_t index = index_of(e.number());
+        if (index >= open_limit_) {
             early_channels_.push_back(slot);
             continue;
         }
-        e.fix(own_channel_number(e.index), peer_facts_->initial_window, peer_facts_->max_message);
+        e.fix(own_channel_number(index), peer_facts_->initial_window, peer_facts_->max_message);
         if (e.config().cipher == 0)
             e.cipher = cipher_; // which was not agreed on yet when it was opened
         e.numbered = true;

@@ -55,8 +55,8 @@ struct FrameHandler {
     Status on(const wire::ChallengeFrame &f) {
         if (!connection_wide())
             return wrong_key();
-        if (link.responses.size() < link::kMaxResponsesOwed)
-            link.responses.push_back(f.data);
+        if (link.way->responses.size() < link::kMaxResponsesOwed)
+            link.way->responses.push_back(f.data);
         return PLAIT_OK;
     }
     Status on(const wire::ResponseFrame &f) {

@@ -37,9 +37,10 @@ size_t Connection::size_under_key(const ChannelEntry &entry, size_t size) const 
 void Connection::count_packet(ChannelEntry &entry, size_t size, Time now) {
     Epoch &e = entry.send_epoch;
     const bool small = size <= crypto::kSmallPacketMax;
-    if (e.packets >= e.look_at || (e.small && !small))
+    if (e.look_in == 0 || (e.small && !small))
         look_at_epoch(entry, small, now);
     e.packets++;
+    e.look_in--;
 }
 
 // True if everything sent before `then` that asks for an answer is acknowledged or lost.
@@ -51,7 +52,7 @@ bool Connection::settled_before(Time then) const {
     return true;
 }
 
-// Called before the next packet, small or not, when Epoch::look_at are reached, or when it is the
+// Called before the next packet, small or not, when Epoch::look_in has come to 0, or when it is the
 // first that is not small: is it time for another key?
 void Connection::look_at_epoch(ChannelEntry &entry, bool small, Time now) {
     Epoch &e = entry.send_epoch;
@@ -76,7 +77,8 @@ void Connection::look_at_epoch(ChannelEntry &entry, bool small, Time now) {
         want_generation();
     e.stalled = !e.acked && e.packets >= limit / 8 * 7;
     keys_spent_ |= e.packets + 1 >= limit;
-    e.look_at = std::max(wanted, e.packets + 1);
+    const uint64_t look_at = std::max<uint64_t>(wanted, e.packets + 1);
+    e.look_in = static_cast<uint32_t>(std::min<uint64_t>(look_at - e.packets, UINT32_MAX));
 }
 
 // A packet that asked for an answer got one, and its epoch's low bits are those of the present one.
@@ -85,8 +87,10 @@ void Connection::on_epoch_acked(ChannelEntry &entry, const recovery::SentPacket 
     if (p.sent() < e.began)
         return;
     e.acked = true;
-    if (std::exchange(e.stalled, false))
+    if (e.stalled) {
+        e.stalled = false;
         harvest(entry, now);
+    }
 }
 
 // A side that only receives sends nothing that is acknowledged; its key must go on, too.

@@ -184,7 +184,7 @@ bool Connection::bind_number(LinkEntry &link, Time now) {
         const uint8_t peer_cid_size = peer_facts_->cid_sizes[link.peer_class];
         if (peer_cid_size <= kScarceCidSize && !cids_.held(link.number, link.peer_class)) {
             pending_.add({Control::kCidRequest, link.number.v, link.peer_class});
-            link.wait_until = now + longest_pto() * 3;
+            link.way->wait_until = now + longest_pto() * 3;
         }
     }
     const IssuedCid *mine = cids_.issued(link.number, cls);
@@ -210,7 +210,7 @@ void Connection::progress_waiting(Time now) {
             continue;
         if (bind_number(link, now)) {
             start_recovery(link, now);
-            start_validation(link.validation, now);
+            start_validation(link.way->validation, now);
             set_link_state(link, link::State::kValidating, PLAIT_OK, now);
             touch();
         } else if (link.status != PLAIT_OK) {
@@ -243,7 +243,7 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
     link->peer_class = static_cast<uint8_t>(peer_class);
     watch_reset(*link);
     start_recovery(*link, now);
-    start_validation(link->validation, now);
+    start_validation(link->way->validation, now);
     set_link_state(*link, link::State::kValidating, PLAIT_OK, now);
     fix_link_class(*link);
     issue_spares();
@@ -283,7 +283,7 @@ void Connection::start_validation(link::Validation &v, Time now) {
 
 void Connection::on_validated(LinkEntry &link, Time now) {
     link.validated = true;
-    link.validation.armed = false;
+    link.way->validation.armed = false;
     if (link.state == link::State::kValidating || link.state == link::State::kDead)
         set_link_state(link, link::State::kGood, PLAIT_OK, now);
     fix_link_class(link);

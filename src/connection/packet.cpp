@@ -222,7 +222,7 @@ bool PacketBuilder::finish(Time now) {
     link_.packets_sent++;
     link_.bytes_sent += size;
     if (!link_.validated && toward_ != Toward::kCandidate)
-        link_.sent_unvalidated += size;
+        link_.way->sent_unvalidated += size;
     c_.stats_.packets_sent++;
     c_.stats_.bytes_sent += size;
     c_.last_sent_ = now;

@@ -231,12 +231,12 @@ void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t s
         link.candidate->endpoint != from.endpoint) {
         if (link.candidate && !link.candidate->proven && now < link.candidate->decide_at)
             return; // one at a time
-        if (now < link.retest_at)
+        if (now < link.way->retest_at)
             return;
         // Whoever brings our packets faster brings their ACKs faster too: the round trips that are
         // measured meanwhile are not those of the present address.
-        if (now >= link.retest_at + link::kSettledAfter || link.settled_pto.us == 0)
-            link.settled_pto = link.recovery->pto();
+        if (now >= link.way->retest_at + link::kSettledAfter || link.way->settled_pto.us == 0)
+            link.way->settled_pto = link.recovery->pto();
         link.candidate = std::make_unique<link::Candidate>();
         link::Candidate &c = *link.candidate;
         c.remote = *from.remote;
@@ -246,7 +246,7 @@ void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t s
             c.local = *from.local;
         start_validation(c.fresh, now);
         start_validation(c.old, now);
-        const Duration wait = std::max(link.settled_pto, link.recovery->pto()) * 3;
+        const Duration wait = std::max(link.way->settled_pto, link.recovery->pto()) * 3;
         c.decide_at = now + (link.validated ? wait : link::kFirstDecision);
     }
     link.candidate->fresh.received += size;
@@ -254,7 +254,7 @@ void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t s
 }
 
 void Connection::on_response(LinkEntry &link, const wire::ChallengeBytes &data, Time now) {
-    if (link.validation.armed && link.validation.challenge == data)
+    if (link.way->validation.armed && link.way->validation.challenge == data)
         return on_validated(link, now);
     if (!link.candidate)
         return;
@@ -266,7 +266,7 @@ void Connection::on_response(LinkEntry &link, const wire::ChallengeBytes &data, 
         c.proven = true;
     } else if (c.old.armed && c.old.challenge == data) {
         link.candidate.reset(); // the old address lives: it stays
-        link.retest_at = now + link::kRetestAfter;
+        link.way->retest_at = now + link::kRetestAfter;
     }
 }
 
@@ -279,7 +279,7 @@ void Connection::decide_candidate(LinkEntry &link, Time now) {
     }
     endpoint_of(link).links--;
     link.endpoint = c.endpoint;
-    *link.way = {c.remote, c.local, c.has_local};
+    static_cast<link::Addresses &>(*link.way) = {c.remote, c.local, c.has_local};
     endpoint_of(link).links++;
     link.candidate.reset();
     if (!link.validated)
@@ -297,11 +297,11 @@ void Connection::decide_candidate(LinkEntry &link, Time now) {
 void Connection::link_timers(LinkEntry &link, Time now) {
     if (link.candidate && now >= link.candidate->decide_at)
         decide_candidate(link, now);
-    if (link.state == link::State::kWaiting && link.wait_until <= now) {
+    if (link.state == link::State::kWaiting && link.way->wait_until <= now) {
         // No answer: the peer has no id to spare. While nothing reaches it, it could not give one.
         if (live_links() > 0)
             return close_link(link, PLAIT_E_LIMIT, 0, false, now);
-        link.wait_until = now + longest_pto() * 3;
+        link.way->wait_until = now + longest_pto() * 3;
     }
     if (!link.recovery || !link.exists())
         return;
@@ -325,8 +325,8 @@ void Connection::link_timers(LinkEntry &link, Time now) {
                 declare_dead(link, PLAIT_E_TIMEOUT, now);
         }
     }
-    if (link.validation.armed && link.validation.sent >= link.most_challenges() &&
-        link.validation.next_send <= now)
+    if (link.way->validation.armed && link.way->validation.sent >= link.most_challenges() &&
+        link.way->validation.next_send <= now)
         return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
     if (link.state == link::State::kDead && link.next_probe <= now) {
         if (!link.recovery->can_send())
@@ -338,7 +338,7 @@ void Connection::link_timers(LinkEntry &link, Time now) {
 }
 
 Time Connection::link_deadline(LinkEntry &link, Time now) {
-    Time t = link.state == link::State::kWaiting ? link.wait_until : kNever;
+    Time t = link.state == link::State::kWaiting ? link.way->wait_until : kNever;
     if (!link.recovery || !link.exists())
         return t;
     const bool can = endpoint_of(link).can_send();
@@ -350,8 +350,8 @@ Time Connection::link_deadline(LinkEntry &link, Time now) {
     if (link.state == link::State::kDead)
         t = std::min(t, link.next_probe);
     const bool room = room_on(link) > 0;
-    if (link.validation.armed && (room || link.validation.sent >= link.most_challenges()))
-        t = std::min(t, link.validation.next_send);
+    if (link.way->validation.armed && (room || link.way->validation.sent >= link.most_challenges()))
+        t = std::min(t, link.way->validation.next_send);
     if (link.candidate)
         t = std::min(t, link.candidate->decide_at);
     if (link.candidate && room) {

@@ -42,7 +42,7 @@ bool Connection::open_packet(const CidOwner &owner, uint8_t cid_class, MutBytes 
     out.link = find_link(owner.link);
     // A link number may have an id of each class before it is used; the endpoint tells which it
     // was.
-    const IssuedCid *cid = cids_.issued(owner.link, cid_class);
+    const auto cid = cids_.find(owner.link, cid_class);
     if (!cid || (out.link && (!out.link->started() || cid->seq != out.link->issued_seq)))
         return false;
     const size_t cid_size = cid->cid.len;
@@ -123,7 +123,7 @@ void Connection::on_authentic(Opened &opened, const Arrival &from, Time now) {
     const bool moved =
         link->endpoint != from.endpoint || !link::same_address(link->way->remote, *from.remote);
     if (!link->validated && !moved)
-        link->validation.received += opened.datagram_size;
+        link->way->validation.received += opened.datagram_size;
     if (!moved && from.local) {
         link->way->local = *from.local;
         link->way->has_local = true;

@@ -182,9 +182,12 @@ void Connection::switch_generation(Rekey::State state, Time now) {
     rekey_due_ = now + config_->keys.generation_age;
     channels_.for_each([&](uint64_t, uint32_t slot) {
         ChannelEntry &e = services_.channels[slot];
-        e.send_epoch.packets = e.send_epoch.look_at = 0; // of another key
+        const bool stalled = e.send_epoch.stalled;
+        e.send_epoch.packets = 0; // of another key
+        e.send_epoch.look_in = 0;
         e.send_epoch.small = true;
-        if (std::exchange(e.send_epoch.stalled, false) && (e.pending_control() || e.has_data(now)))
+        e.send_epoch.stalled = false;
+        if (stalled && (e.pending_control() || e.has_data(now)))
             order_.ready(e, haste_of(e));
     });
     if (services_.tracer.on(PLAIT_TRACE_CONNECTIONS))

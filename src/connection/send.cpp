@@ -64,13 +64,14 @@ size_t Connection::room_on(LinkEntry &link) {
 
 void Connection::send_link_frames(LinkEntry &link, Time now) {
     ChannelEntry &control = services_.channels[control_];
-    while (!link.responses.empty()) {
+    while (!link.way->responses.empty()) {
         const size_t size = room_on(link);
         if (size == 0)
             return;
         PacketBuilder packet(*this, link, control, size);
-        while (!link.responses.empty() && packet.add(wire::ResponseFrame{link.responses.back()}))
-            link.responses.pop_back();
+        while (!link.way->responses.empty() &&
+               packet.add(wire::ResponseFrame{link.way->responses.back()}))
+            link.way->responses.pop_back();
         add_acks(packet, link, now);
         packet.finish(now);
     }
@@ -96,10 +97,10 @@ void Connection::send_validation(LinkEntry &link, Time now) {
         v.sent = static_cast<uint8_t>(std::min(v.sent + 1, 255));
     };
     // Where there is no room: when more comes from there, or the endpoint is writable.
-    if (link.validation.armed && link.validation.next_send <= now &&
-        link.validation.sent < link.most_challenges())
+    if (link.way->validation.armed && link.way->validation.next_send <= now &&
+        link.way->validation.sent < link.most_challenges())
         if (const size_t size = room_on(link); size > 0)
-            challenge(link.validation, Toward::kBoth, size);
+            challenge(link.way->validation, Toward::kBoth, size);
     if (!link.candidate || !link.recovery || !link.recovery->can_send())
         return;
     link::Candidate &c = *link.candidate;

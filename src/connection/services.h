@@ -125,8 +125,8 @@ struct Services {
     Config config;
     LocalNode local;
     crypto::Secret<32> reset_key;
-    base::Sharing<Config> configs; // of connections: most have the same
-    base::Sharing<PeerFacts> facts;
+    base::Sharing<base::Shared<Config>> configs; // of connections: most have the same
+    base::Sharing<base::Shared<PeerFacts>> facts;
     crypto::KeyCache keys;
     recovery::Outcome outcome;
     std::vector<uint32_t> held_back; // while sending: channels whose own links are busy

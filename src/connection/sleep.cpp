@@ -10,9 +10,9 @@ namespace plait::connection {
 
 // What an idle connection, link and channel cost, so that it grows by intention only; beside them
 // lists of connection ids, entries of tables, a label.
-static_assert(sizeof(Connection) <= 768);
-static_assert(sizeof(LinkEntry) <= 344);
-static_assert(sizeof(ChannelEntry) <= 360);
+static_assert(sizeof(Connection) <= 744);
+static_assert(sizeof(LinkEntry) <= 272);
+static_assert(sizeof(ChannelEntry) <= 272);
 
 // So long without a packet in either direction. All that was sent is settled by then, and late ACKs
 // have come.
@@ -45,7 +45,7 @@ void Connection::sleep_if_idle(Time now) {
     pending_.release();
     log_.release();
     order_.release();
-    cids_.trim();
+    cids_.rest();
     if (bottlenecks_ && bottlenecks_->rest())
         bottlenecks_.reset();
 }
@@ -55,6 +55,7 @@ void Connection::wake(Time now) {
         return;
     asleep_ = false;
     look_idle_at_ = now + quiet_time();
+    cids_.wake();
     for (size_t i = 0; i < links_.size(); i++)
         if (LinkEntry &l = link_at(i); !l.asleep.empty())
             l.wake(recovery_config(l), now);

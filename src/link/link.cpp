@@ -24,8 +24,8 @@ uint64_t Link::rate(const Endpoint &e) const {
 bool Link::may_sleep() const {
     if (state == State::kClosed || !recovery)
         return true;
-    return state == State::kGood && validated && !validation.armed && !candidate &&
-           responses.empty() && probes_owed == 0 && recovery->may_sleep() &&
+    return state == State::kGood && validated && !way->validation.armed && !candidate &&
+           way->responses.empty() && probes_owed == 0 && recovery->may_sleep() &&
            !recovery->received.ack_pending();
 }
 
@@ -36,7 +36,6 @@ void Link::sleep() {
     asleep.append(p.written());
     recovery.reset();
     way.reset();
-    responses.release();
     changes.trim();
 }
 
@@ -54,7 +53,7 @@ void Link::wake(const recovery::LinkRecoveryConfig &config, Time now) {
     recovery->received.restore(m.received, now);
     recovery->received.set_srtt(recovery->rtt().srtt());
     recovery->own_ack_at = now;
-    way = std::make_unique<Addresses>(m.way);
+    way = std::make_unique<Awake>(m.way);
     asleep.release();
 }
 

@@ -77,6 +77,18 @@ struct Addresses {
     }
 };
 
+// What a link has beside while it does not sleep.
+struct Awake : Addresses {
+    Awake() = default;
+    explicit Awake(const Addresses &a) : Addresses(a) {}
+    Validation validation;
+    Time wait_until = base::kNever; // for an id that the peer was asked for
+    Time retest_at;         // no other address is tried before: the present one has just answered
+    Duration settled_pto{}; // as measured before somebody began to send from elsewhere
+    base::SlimVector<wire::ChallengeBytes> responses; // owed, at most kMaxResponsesOwed
+    uint64_t sent_unvalidated = 0;
+};
+
 // What is left of a link's state while it sleeps; packed, as there are many of them.
 struct Asleep {
     recovery::LinkMemory sent;
@@ -109,20 +121,14 @@ struct Link {
     uint32_t cost = 0;
     uint64_t token = 0;
 
-    std::optional<recovery::ControllerKind> controller;             // none: the connection's
-    std::unique_ptr<Hot> recovery;                                  // of a link that is in use, or
-    base::SlimVector<uint8_t> asleep;                               // of one that sleeps
-    std::unique_ptr<Addresses> way = std::make_unique<Addresses>(); // while it does not sleep
-    Validation validation;
-    Time wait_until = base::kNever; // for an id that the peer was asked for
+    std::optional<recovery::ControllerKind> controller;     // none: the connection's
+    std::unique_ptr<Hot> recovery;                          // of a link that is in use, or
+    base::SlimVector<uint8_t> asleep;                       // of one that sleeps
+    std::unique_ptr<Awake> way = std::make_unique<Awake>(); // while it does not sleep
     std::unique_ptr<Candidate> candidate;
-    Time retest_at;         // no other address is tried before: the present one has just answered
-    Duration settled_pto{}; // as measured before somebody began to send from elsewhere
-    base::SlimVector<wire::ChallengeBytes> responses; // owed, at most kMaxResponsesOwed
     uint8_t probes_owed = 0; // packets that may exceed the window: after a timeout
-    uint64_t sent_unvalidated = 0;
-    Time suspect_since;
     uint32_t suspect_timeouts = 0;
+    Time suspect_since;
     Time next_probe = base::kNever; // of a suspect or dead link
 
     // For the application.
@@ -151,8 +157,7 @@ struct Link {
     // `config`: as it was, or as it is by now.
     void wake(const recovery::LinkRecoveryConfig &config, Time now);
     bool is_duplicate(PacketNumber pn) const {
-        return recovery ? recovery->received.is_duplicate(pn)
-                        : memory().received.is_duplicate(pn);
+        return recovery ? recovery->received.is_duplicate(pn) : memory().received.is_duplicate(pn);
     }
     // The number that the next packet to come should have.
     uint64_t expected() const;
@@ -163,15 +168,15 @@ struct Link {
     // Of one that ends asleep.
     void keep_addresses() {
         if (!way)
-            way = std::make_unique<Addresses>(addresses());
+            way = std::make_unique<Awake>(addresses());
     }
 
     // Bytes that may still go to the present, perhaps unproven, address.
     size_t allowance_left() const {
         if (validated || begun_here)
             return SIZE_MAX;
-        const uint64_t most = validation.allowance();
-        return most > sent_unvalidated ? static_cast<size_t>(most - sent_unvalidated) : 0;
+        const uint64_t most = way->validation.allowance(), sent = way->sent_unvalidated;
+        return most > sent ? static_cast<size_t>(most - sent) : 0;
     }
     // The size of a packet: no more than the way carries, nor than about 20 ms of its rate.
     size_t packet_size(const Endpoint &e) const;

@@ -3,6 +3,7 @@
 #include "../cmocka.hpp"
 #include "base/bytes.h"
 #include "base/flat_map.h"
+#include "base/pack.h"
 #include "base/range_set.h"
 #include "base/ring.h"
 #include "base/sharing.h"
@@ -202,13 +203,59 @@ void test_slim_vector_random_operations_match_model(void **) {
 }
 
 void test_sharing_equal_values_are_kept_once(void **) {
-    base::Sharing<int> sharing;
+    base::Sharing<base::Shared<int>> sharing;
     const auto a = sharing.get(1);
-    assert_true(sharing.get(1) == a);
+    assert_ptr_equal(&*sharing.get(1), &*a);
     for (int i = 2; i < 20; i++)
         assert_int_equal(*sharing.get(i), i);
     assert_int_equal(*a, 1);
-    assert_false(sharing.get(1) == a); // forgotten meanwhile, and made anew
+    assert_ptr_not_equal(&*sharing.get(1), &*a); // forgotten meanwhile, and made anew
+    base::Sharing<base::SharedText> texts;
+    const base::SharedText text = texts.get(std::string_view("hold"));
+    assert_ptr_equal(texts.get(std::string_view("hold")).view().data(), text.view().data());
+    assert_true(texts.get(std::string_view("more")).is("more"));
+    assert_true(texts.get(std::string_view()).view().empty());
+    assert_true(text.is("hold"));
+}
+
+struct Packed {
+    uint64_t number = 0;
+    base::PacketNumber packet;
+    base::Time at;
+    base::Duration wait;
+    uint8_t small = 0;
+    bool flag = false;
+    base::Role role = base::Role::kInitiator;
+    bool operator==(const Packed &) const = default;
+    template <class Self, class P> static void fields(Self &s, P &&p) {
+        p(s.number), p(s.packet), p(s.at), p(s.wait), p(s.small), p(s.flag), p(s.role);
+    }
+};
+
+void test_packed_values_come_back_as_they_were(void **) {
+    const Packed values[] = {{},
+                             {UINT64_MAX, {127}, kNever, {-1}, 255, true, base::Role::kResponder},
+                             {128, {(uint64_t{1} << 62) - 1}, {1}, {16383}, 128, true}};
+    std::array<uint8_t, 128> room;
+    base::Packer p(room);
+    for (const Packed &v : values)
+        p(v);
+    p.bytes(base::bytes_of("end"));
+    base::Unpacker u(p.written());
+    for (const Packed &v : values) {
+        Packed back;
+        back.number = 99; // what was there does not matter
+        u(back);
+        assert_true(back == v);
+    }
+    std::array<uint8_t, 3> end;
+    u.bytes(end);
+    assert_int_equal(end[2], 'd');
+    assert_int_equal(u.left(), 0);
+    // Nothing takes a byte a field.
+    base::Packer empty(room);
+    empty(Packed{});
+    assert_int_equal(empty.written().size(), 7);
 }
 
 void test_reader_short_input_fails_and_stays_inside(void **) {
@@ -242,6 +289,7 @@ int main() {
         cmocka_unit_test(test_ring_wraps_and_grows_in_order),
         cmocka_unit_test(test_slim_vector_random_operations_match_model),
         cmocka_unit_test(test_sharing_equal_values_are_kept_once),
+        cmocka_unit_test(test_packed_values_come_back_as_they_were),
         cmocka_unit_test(test_reader_short_input_fails_and_stays_inside),
         cmocka_unit_test(test_writer_full_buffer_fails_and_writes_nothing),
     };

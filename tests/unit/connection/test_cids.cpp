@@ -120,6 +120,33 @@ void test_book_issued_found_by_seq_and_by_link(void **) {
     assert_int_equal(b.take_seq(), 3); // never used twice
 }
 
+void test_book_at_rest_keeps_all_of_it(void **) {
+    CidBook b;
+    const uint32_t top = UINT32_MAX, far = (1u << 30) - 1;
+    crypto::ResetToken token{};
+    token.fill(7);
+    b.add_issued({0, {0}, 0, true, cid_of(1)});
+    b.add_issued({top, {far}, 15, false, cid_of(2, 1)});
+    assert_int_equal(b.hold({0, {0}, 0, cid_of(3), token}), PLAIT_OK);
+    assert_int_equal(b.hold({top, {far}, 15, cid_of(4, 1), {}}), PLAIT_OK);
+    b.rest();
+    b.rest(); // once more changes nothing
+    assert_int_equal(b.find({far}, 15)->seq, top);
+    assert_true(b.find({0}, 0)->acked);
+    assert_false(b.find({2}, 0).has_value());
+    size_t count = 0;
+    b.for_each_issued([&](const connection::IssuedCid &) { count++; });
+    assert_int_equal(count, 2);
+    // Whatever changes it wakes it.
+    assert_int_equal(b.hold({1, {2}, 0, cid_of(5)}), PLAIT_OK);
+    assert_true(b.held({0}, 0)->token == token);
+    assert_true(b.held({far}, 15)->token == crypto::ResetToken{});
+    assert_true(b.held({far}, 15)->cid == cid_of(4, 1));
+    assert_int_equal(b.issued().size(), 2);
+    assert_true(b.issued(uint64_t{top})->cid == cid_of(2, 1));
+    assert_false(b.issued(uint64_t{top})->acked);
+}
+
 void test_boot_tag_tells_this_start_from_another(void **) {
     Table now;
     CountingEntropy other_entropy(6);
@@ -150,6 +177,7 @@ int main() {
         cmocka_unit_test(test_book_holds_256),
         cmocka_unit_test(test_boot_tag_tells_this_start_from_another),
         cmocka_unit_test(test_book_issued_found_by_seq_and_by_link),
+        cmocka_unit_test(test_book_at_rest_keeps_all_of_it),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

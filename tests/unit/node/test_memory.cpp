@@ -17,9 +17,9 @@ constexpr size_t kFirst = 128; // fill the node's caches, which are its own
 constexpr size_t kPeers = 384; // are counted
 constexpr size_t kChannelsMore = 8;
 // What they may hold at most, bytes at one side.
-constexpr double kConnection = 3600; // with one link and one channel
-constexpr double kLink = 1100;       // each further one
-constexpr double kChannel = 500;
+constexpr double kConnection = 2560; // with one link and one channel
+constexpr double kLink = 520;        // each further one
+constexpr double kChannel = 300;
 
 size_t in_use() {
     const auto m = mallinfo2();
