@@ -42,7 +42,7 @@ double Bbr::pacing_gain() const {
 
 double Bbr::cwnd_gain() const {
     switch (state_) {
-    case State::kUp: return 2.25;
+    case State::kUp: return 2 + 0.25 * static_cast<double>(growth_share_);
     case State::kProbeRtt: return 0.5;
     default: return 2;
     }
@@ -296,7 +296,8 @@ void Bbr::update_window(const AckEvent &ack) {
     uint64_t most = bdp(bandwidth(), cwnd_gain());
     if (full_bw_reached_ && !extra_acked_.empty())
         most += extra_acked_.best();
-    most = std::max({most, 3 * quantum(), min_window()}) + (state_ == State::kUp ? 2 * mtu_ : 0);
+    most = std::max({most, 3 * quantum(), min_window()}) +
+           (state_ == State::kUp ? growth_share_of(2 * mtu_) : 0);
     if (state_ == State::kProbeRtt) {
         cwnd_ = std::min(cwnd_, window_for(cwnd_gain()));
         return;

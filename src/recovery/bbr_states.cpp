@@ -18,6 +18,7 @@ constexpr Duration kLeastWait = base::seconds(2);
 constexpr uint32_t kWaitSpread = 1'000'000; // us
 constexpr uint64_t kProbeStep = 8;          // packets that a bound grows in a probe without loss
 constexpr uint32_t kMostUpRounds = 30;
+constexpr double kLeastShare = 0.125; // of a group's probes: no link goes without for long
 } // namespace
 
 // A xorshift of the state: apart for flows that began apart, the same in each run of a simulation.
@@ -178,7 +179,11 @@ bool Bbr::time_to_probe(const AckEvent &ack) {
     // A Reno flow would have filled the link once more by now; it shall find room.
     const auto rounds = static_cast<uint32_t>(
         std::clamp<uint64_t>(target() / mtu_, kLeastRenoRounds, kMostRenoRounds));
-    return ack.now > cycle_start_ + probe_wait_ || rounds_since_probe_ >= rounds;
+    // Each probe takes something from everybody else at the bottleneck, whatever it is a part of:
+    // a group of links that shares one probes as often, all together, as one link would.
+    const double share = std::max(static_cast<double>(growth_share_), kLeastShare);
+    const double since_us = static_cast<double>((ack.now - cycle_start_).us) * share;
+    return since_us > static_cast<double>(probe_wait_.us) || rounds_since_probe_ * share >= rounds;
 }
 
 bool Bbr::time_to_cruise(const AckEvent &ack) const {
