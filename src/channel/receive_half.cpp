@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "channel/receive_half.h"
 
+#include "channel/idle.h"
+
 #include <algorithm>
 
 namespace plait::channel {
@@ -437,7 +439,7 @@ Time ReceiveHalf::deadline() const {
         return kNever;
     Time at = std::min(held_->wait_at, held_->retry_at);
     if (held_->nothing_kept())
-        at = std::min(at, held_->active + kHeldIdle);
+        at = std::min(at, idle_step(held_->active + kHeldIdle));
     return at;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "channel/send_half.h"
 
+#include "channel/idle.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -439,7 +441,7 @@ Time SendHalf::deadline(const Core &c) const {
     }
     const bool quiet = settled_ == written_ && f.skips.empty() && !f.reserved;
     if (quiet || returnable(c))
-        at = std::min(at, f.active + kIdle);
+        at = std::min(at, idle_step(f.active + kIdle));
     return at;
 }
 

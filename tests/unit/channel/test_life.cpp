@@ -178,6 +178,20 @@ void test_idle_channel_gives_its_memory_back_after_a_second(void **) {
     assert_true(same(read(*p.z), "again"));
 }
 
+void test_idle_channels_are_due_together(void **) {
+    Pair p(messages()), q(messages());
+    const auto use = [](Pair &c, Time now) {
+        assert_true(send(*c.a, "x", now).ok());
+        c.carry_all(now);
+        assert_true(same(read(*c.z), "x"));
+        c.carry_all(now);
+    };
+    use(p, at_ms(10));
+    use(q, at_ms(200));
+    for (const Time due : {p.a->deadline(), p.z->deadline(), q.a->deadline(), q.z->deadline()})
+        assert_true(due == at_ms(1250));
+}
+
 void test_mark_is_on_the_segment_with_the_last_byte_and_its_repeats(void **) {
     Pair p(messages());
     assert_true(send(*p.a, "before").ok());
@@ -307,6 +321,7 @@ int main() {
         cmocka_unit_test(test_stop_with_the_end_known_needs_no_answer),
         cmocka_unit_test(test_control_channel_is_open_at_once_and_takes_no_channel_frames),
         cmocka_unit_test(test_idle_channel_gives_its_memory_back_after_a_second),
+        cmocka_unit_test(test_idle_channels_are_due_together),
         cmocka_unit_test(test_mark_is_on_the_segment_with_the_last_byte_and_its_repeats),
         cmocka_unit_test(test_low_queue_is_told_once_each_time_it_falls),
         cmocka_unit_test(test_linger_throws_the_rest_away_and_accounts_for_it),
