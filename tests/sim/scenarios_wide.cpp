@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A line so long and so fast that more is on it than anywhere else: what numbers, records, windows
-// and acknowledgements have to hold. PLAIT_SIM_WIDE=24 has sixteen million packets in flight (ten
-// minutes and 10 GB: `sim --scenario sim_wide_ledger_is_filled_without_loss --once --patience 3000`);
-// the usual run has fewer and tests the same limit, lowered.
+// and acknowledgements have to hold. PLAIT_SIM_WIDE=24 has sixteen million packets in flight, for
+// ten minutes and 10 GB (`sim --scenario sim_wide_ledger_is_filled_without_loss --once --patience
+// 3000`); the usual run has fewer and tests the same limit, lowered.
 #include "recovery/sent.h"
 #include "scenario.h"
 
