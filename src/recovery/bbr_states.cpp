@@ -99,13 +99,8 @@ double Bbr::loop(const AckEvent &ack) const {
     return static_cast<double>(ack.min_rtt.us) / static_cast<double>(min_rtt_.us);
 }
 
-// While the rate is still being found, more is always acknowledged than the rate known explains:
-// that is no aggregation, and a window that allowed for it would only be a queue.
-void Bbr::enter_drain(Time now) {
+void Bbr::enter_drain(Time) {
     state_ = State::kDrain;
-    extra_acked_.clear();
-    aggregation_start_ = now;
-    aggregation_ = 0;
     marked_ = false;
     forget_loss();
 }
