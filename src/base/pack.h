@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packer and Unpacker: state that rests, in as few bytes as its values need. A struct names its
-// fields once, in `template <class P> static void fields(Self &self, P &&p)` (Self: const for a
-// Packer), and both go over them in the same order. Numbers are LEB128, so a zero takes one byte.
-// What is packed never leaves the process.
+// fields once, in
+//     template <class Self, class P> static void fields(Self &s, P &&p)
+// and both go over them in the same order; s is const for a Packer. Numbers are LEB128, so a zero
+// takes one byte. What is packed never leaves the process.
 #pragma once
 
 #include "base/assert.h"
