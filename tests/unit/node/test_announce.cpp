@@ -175,6 +175,21 @@ void test_flood_of_announcements_is_bounded_work(void **) {
     p.node.check_invariants();
 }
 
+// What no look can settle is not looked at for each list, but once a second.
+void test_flood_of_unsuitable_addresses_is_looked_at_once_a_second(void **) {
+    Announcer p;
+    assert_true(p.begin());
+    const Time begun = p.now;
+    for (uint32_t i = 0; i < 1000; i++) {
+        p.announce({"multicast" + std::to_string(i)});
+        if (i % 4 == 3)
+            p.live(base::millis(250));
+    }
+    const uint64_t seconds = static_cast<uint64_t>((p.now - begun).us) / 1'000'000;
+    assert_true(p.asked >= 10 && p.asked <= seconds + 2);
+    assert_int_equal(p.bytes_elsewhere(), 0);
+}
+
 void test_announcements_are_not_followed_unless_wanted(void **) {
     Announcer p{{}};
     assert_true(p.begin());
@@ -210,6 +225,7 @@ int main() {
         cmocka_unit_test(test_unsuitable_addresses_are_never_sent_to),
         cmocka_unit_test(test_malformed_announcement_closes_the_connection),
         cmocka_unit_test(test_flood_of_announcements_is_bounded_work),
+        cmocka_unit_test(test_flood_of_unsuitable_addresses_is_looked_at_once_a_second),
         cmocka_unit_test(test_announcements_are_not_followed_unless_wanted),
         cmocka_unit_test(test_join_waits_for_max_links),
     };
