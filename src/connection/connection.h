@@ -397,6 +397,7 @@ class Connection {
     bool send_control(Time now);
     void send_link_frames(LinkEntry &link, Time now);
     void send_validation(LinkEntry &link, Time now);
+    bool waits_for_allowance(const LinkEntry &link) const;
     void send_probes(LinkEntry &link, Time now);
     void send_acks(Time now, bool all = false);
     bool send_some(ChannelEntry &entry, LinkEntry &link, uint64_t bytes, Time now);

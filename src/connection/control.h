@@ -19,10 +19,11 @@ enum class Control : uint8_t {
     kLinkState,  // target: link number
     kLinkClose,  // target: link number, value: code
     kMaxChannels,
-    kRefuse,  // target: number of a channel that has no entry, value: code
-    kAckFreq, // target: link number, value: seq
-    kChannel, // target: channel number, value: channel::ControlSet
-    kAck,     // target: link number, value: largest acknowledged. Never queued again
+    kRefuse,   // target: number of a channel that has no entry, value: code
+    kAckFreq,  // target: link number, value: seq
+    kChannel,  // target: channel number, value: channel::ControlSet
+    kAck,      // target: link number, value: largest acknowledged. Never queued again
+    kResponse, // target: link number, value: its bytes. Owed again if lost, never queued
 };
 
 struct ControlItem {

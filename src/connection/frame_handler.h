@@ -55,8 +55,7 @@ struct FrameHandler {
     Status on(const wire::ChallengeFrame &f) {
         if (!connection_wide())
             return wrong_key();
-        if (link.way->responses.size() < link::kMaxResponsesOwed)
-            link.way->responses.push_back(f.data);
+        link.owe_response(f.data);
         return PLAIT_OK;
     }
     Status on(const wire::ResponseFrame &f) {

@@ -254,8 +254,18 @@ void Connection::on_other_address(LinkEntry &link, const Arrival &from, size_t s
 }
 
 void Connection::on_response(LinkEntry &link, const wire::ChallengeBytes &data, Time now) {
-    if (link.way->validation.armed && link.way->validation.challenge == data)
-        return on_validated(link, now);
+    link::Validation &v = link.way->validation;
+    if (v.armed && v.challenge == data) {
+        if (link.validated)
+            return;
+        on_validated(link, now);
+        // Whom it joined may have spent its allowance on challenges that were lost, and hears no
+        // more from a link without data: until it has our answer, it is challenged on.
+        v.armed = link.begun_here && !v.answered;
+        v.sent = 1;
+        v.next_send = now + longest_pto() * 2;
+        return;
+    }
     if (!link.candidate)
         return;
     // Each challenge went to one address only, so its answer tells of that one, by whatever way it
@@ -326,8 +336,11 @@ void Connection::link_timers(LinkEntry &link, Time now) {
         }
     }
     if (link.way->validation.armed && link.way->validation.sent >= link.most_challenges() &&
-        link.way->validation.next_send <= now)
-        return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
+        link.way->validation.next_send <= now) {
+        if (!link.validated)
+            return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
+        link.way->validation.armed = false;
+    }
     if (link.state == link::State::kDead && link.next_probe <= now) {
         if (!link.recovery->can_send())
             reinject_all(link, now); // unanswered probes fill a small ledger
@@ -350,8 +363,9 @@ Time Connection::link_deadline(LinkEntry &link, Time now) {
     if (link.state == link::State::kDead)
         t = std::min(t, link.next_probe);
     const bool room = room_on(link) > 0;
-    if (link.way->validation.armed && (room || link.way->validation.sent >= link.most_challenges()))
-        t = std::min(t, link.way->validation.next_send);
+    const link::Validation &v = link.way->validation;
+    if (v.armed && (room || waits_for_allowance(link) || v.sent >= link.most_challenges()))
+        t = std::min(t, v.next_send);
     if (link.candidate)
         t = std::min(t, link.candidate->decide_at);
     if (link.candidate && room) {

@@ -3,6 +3,7 @@
 #include "connection/packet.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace plait::connection {
 
@@ -70,8 +71,11 @@ void Connection::send_link_frames(LinkEntry &link, Time now) {
             return;
         PacketBuilder packet(*this, link, control, size);
         while (!link.way->responses.empty() &&
-               packet.add(wire::ResponseFrame{link.way->responses.back()}))
+               packet.add(wire::ResponseFrame{link.way->responses.back()})) {
+            packet.remember({Control::kResponse, link.number.v,
+                             std::bit_cast<uint64_t>(link.way->responses.back())});
             link.way->responses.pop_back();
+        }
         add_acks(packet, link, now);
         packet.finish(now);
     }
@@ -84,6 +88,16 @@ static Duration challenge_gap(uint8_t sent) {
     return std::min(gap, kMaxChallengeGap);
 }
 
+static void count_challenge(link::Validation &v, Time now) {
+    v.next_send = now + challenge_gap(v.sent);
+    v.sent = static_cast<uint8_t>(std::min(v.sent + 1, 255));
+}
+
+// The handshake has a timeout of its own.
+bool Connection::waits_for_allowance(const LinkEntry &link) const {
+    return confirmed_ && link.allowance_left() < link::kMinPacket;
+}
+
 void Connection::send_validation(LinkEntry &link, Time now) {
     ChannelEntry &control = services_.channels[control_];
     const auto challenge = [&](link::Validation &v, Toward toward, size_t size) {
@@ -93,14 +107,17 @@ void Connection::send_validation(LinkEntry &link, Time now) {
             add_acks(packet, link, now);
         packet.pad_to(std::min(size, kChallengePad));
         packet.finish(now);
-        v.next_send = now + challenge_gap(v.sent);
-        v.sent = static_cast<uint8_t>(std::min(v.sent + 1, 255));
+        count_challenge(v, now);
     };
-    // Where there is no room: when more comes from there, or the endpoint is writable.
-    if (link.way->validation.armed && link.way->validation.next_send <= now &&
-        link.way->validation.sent < link.most_challenges())
+    // Where there is no room: when the endpoint is writable. One whose allowance is spent has its
+    // turn all the same: if nothing more comes from there, the join has failed.
+    link::Validation &v = link.way->validation;
+    if (v.armed && v.next_send <= now && v.sent < link.most_challenges()) {
         if (const size_t size = room_on(link); size > 0)
-            challenge(link.way->validation, Toward::kBoth, size);
+            challenge(v, Toward::kBoth, size);
+        else if (waits_for_allowance(link))
+            count_challenge(v, now);
+    }
     if (!link.candidate || !link.recovery || !link.recovery->can_send())
         return;
     link::Candidate &c = *link.candidate;
@@ -354,6 +371,7 @@ bool Connection::write_item(PacketBuilder &packet, const ControlItem &item) {
     case Control::kMaxChannels: fits = packet.add(wire::MaxChannelsFrame{peer_limit_}); break;
     case Control::kRefuse: fits = packet.add(wire::RefuseFrame{{item.target}, item.value}); break;
     case Control::kChannel:
+    case Control::kResponse:
     case Control::kAck: return true;
     }
     if (fits)

@@ -3,6 +3,8 @@
 #include "connection/connection.h"
 #include "connection/packet.h"
 
+#include <bit>
+
 namespace plait::connection {
 
 namespace {
@@ -169,6 +171,12 @@ void Connection::control_acked(const ControlItem &item, Time now) {
         if (LinkEntry *l = find_link({item.target}); l && l->recovery)
             l->recovery->on_request_acked(item.value);
         return;
+    case Control::kResponse:
+        if (LinkEntry *l = find_link({item.target}); l && l->way) {
+            l->way->validation.answered = true;
+            l->way->validation.armed &= !l->validated;
+        }
+        return;
     case Control::kRefuse: return on_peer_channel_over();
     default: return;
     }
@@ -197,6 +205,11 @@ void Connection::control_lost(const ControlItem &item, Time now) {
         }
         return;
     case Control::kAck: return;
+    // The peer may have no allowance left to challenge again, and would wait for ever.
+    case Control::kResponse:
+        if (LinkEntry *l = find_link({item.target}); l && l->way)
+            l->owe_response(std::bit_cast<wire::ChallengeBytes>(item.value));
+        return;
     case Control::kRetireCid:
     case Control::kLinkClose:
     case Control::kRefuse:

@@ -34,7 +34,8 @@ inline constexpr size_t kMinPacket = 64;
 // The challenge that proves an address, and how far it has come.
 struct Validation {
     wire::ChallengeBytes challenge{};
-    bool armed = false; // a challenge is out or to be sent
+    bool armed = false;    // a challenge is out or to be sent
+    bool answered = false; // the other side has our answer to its own
     uint8_t sent = 0;
     Time next_send;        // when to (re)send it
     uint64_t received = 0; // bytes from the address while unproven
@@ -177,6 +178,11 @@ struct Link {
             return SIZE_MAX;
         const uint64_t most = way->validation.allowance(), sent = way->sent_unvalidated;
         return most > sent ? static_cast<size_t>(most - sent) : 0;
+    }
+    // For a challenge that has come. `way` must be there.
+    void owe_response(const wire::ChallengeBytes &data) {
+        if (way->responses.size() < kMaxResponsesOwed)
+            way->responses.push_back(data);
     }
     // The size of a packet: no more than the way carries, nor than about 20 ms of its rate.
     size_t packet_size(const Endpoint &e) const;

@@ -341,7 +341,7 @@ void joining_lossy(World &w) {
     PipeModel bad = some_wire(w.rng());
     bad.loss = 0.12;
     Pair p(w, {some_wire(w.rng()), bad}, some_setup(w.rng()), some_setup(w.rng()));
-    p.connect(seconds(15));
+    p.connect(seconds(15)); // with nothing else to say on the new link
     open_mixed_load(p, kLoad / 2);
     w.run_for(seconds(3));
     p.heal();
@@ -360,6 +360,31 @@ void join_fails(World &w) {
     p.wires[1]->set_cut(false);
     w.run_for(seconds(3));
     p.add_links(); // and again
+    w.must([&] { return p.a->app().good_links(p.at_a) == 2 && p.z->app().good_links(p.at_z) == 2; },
+           seconds(10), "the second attempt joins");
+    p.finish_flows(seconds(60));
+}
+
+// The one who joins is gone when it is challenged in turn: its link does not wait for ever.
+void joiner_vanishes(World &w) {
+    Pair p(w, some_ways(w.rng(), 2), some_setup(w.rng()), some_setup(w.rng()));
+    p.dial();
+    w.must([&] { return p.both_connected(); }, seconds(5), "connected");
+    const auto joining = [&] {
+        std::array<uint64_t, 8> links;
+        const auto n = p.z->engine().connection_links(p.at_z, links);
+        for (size_t i = 0; n.ok() && i < *n; i++)
+            if (p.z->engine().link_info(links[i])->state == link::State::kValidating)
+                return true;
+        return false;
+    };
+    p.add_links();
+    w.must(joining, seconds(5), "it joins");
+    p.wires[1]->set_cut(true);
+    w.must([&] { return !joining() && p.a->app().good_links(p.at_a) == 1; }, seconds(20),
+           "both have given it up");
+    p.wires[1]->set_cut(false);
+    p.add_links();
     w.must([&] { return p.a->app().good_links(p.at_a) == 2 && p.z->app().good_links(p.at_z) == 2; },
            seconds(10), "the second attempt joins");
     p.finish_flows(seconds(60));
@@ -421,6 +446,7 @@ constexpr Scenario kScenarios[] = {
     {"sim_links_added_by_both_all_are_used", both_sides_add, 30},
     {"sim_links_added_before_connected_join", added_early, 30},
     {"sim_links_joining_loss_joins", joining_lossy, 30},
+    {"sim_links_joiner_vanishes_link_closes", joiner_vanishes, 15},
     {"sim_links_joining_no_answer_closes", join_fails, 15},
     {"sim_links_closed_in_use_everything_arrives", closed_in_use, 30},
     {"sim_links_endpoint_gone_everything_arrives", endpoint_gone, 20},
