@@ -167,7 +167,7 @@ void Connection::recover(LinkEntry &link, Time now) {
 void Connection::reinject_all(LinkEntry &link, Time now) {
     recovery::Outcome &out = services_.outcome;
     out.clear();
-    link.recovery->mark_all_lost(out);
+    link.recovery->mark_all_lost(out, now);
     link.moved_bytes = 0;
     for (const recovery::SentPacket &p : out.lost) {
         link.moved_bytes += p.length;

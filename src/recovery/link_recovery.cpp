@@ -385,10 +385,10 @@ void LinkRecovery::end_excuse(Time now) {
     excused_ = std::min(excused_, now - (awaited().srtt() + max_ack_delay()));
 }
 
-void LinkRecovery::mark_all_lost(Outcome &out) {
+void LinkRecovery::mark_all_lost(Outcome &out, Time now) {
     ledger_.abandon_all(out);
     stats_.packets_lost += out.lost.size();
-    mtu_.on_probe_cancelled();
+    mtu_.on_probe_given_up(now);
 }
 
 // --- the path ---

@@ -178,7 +178,7 @@ class LinkRecovery {
     void set_suspect(bool suspect) { suspect_ = suspect; }
     // The link died: hands everything outstanding back, in out.lost, once. Not taken for
     // congestion; a late ACK still counts.
-    void mark_all_lost(Outcome &out);
+    void mark_all_lost(Outcome &out, Time now);
 
     // --- the path ---
     // The address changed: congestion, round trip and MTU start anew, packet numbers go on.

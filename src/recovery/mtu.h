@@ -50,8 +50,13 @@ class MtuSearch {
     std::optional<size_t> probe(Time now);
     void on_probe_acked(size_t size, Time now);
     void on_probe_lost(size_t size, Time now);
-    // The probe was never sent, or nothing will be heard of it.
+    // The probe was never sent.
     void on_probe_cancelled() { in_flight_ = 0; }
+    // Nothing will be heard of it: the link is taken for dead, perhaps only because of the probe.
+    void on_probe_given_up(Time now) {
+        if (in_flight_)
+            on_probe_lost(in_flight_, now);
+    }
 
     // Ordinary packets, for finding out that large ones vanish while small ones arrive.
     void on_acked(size_t size, Time sent);

@@ -227,11 +227,11 @@ CHECKED_TEST(test_dead_link_hands_everything_back_once) {
         send(l, now);
     const uint64_t cwnd = l.cwnd();
     out.clear();
-    l.mark_all_lost(out);
+    l.mark_all_lost(out, now);
     CHECK(out.lost.size() == 5 && l.bytes_in_flight() == 0 && l.cwnd() == cwnd);
     CHECK(l.timer() == kNever && l.suspicion_timer() == kNever);
     out.clear();
-    l.mark_all_lost(out);
+    l.mark_all_lost(out, now);
     CHECK(out.lost.empty());
     CHECK(ack(l, {{30, 33}}, now + millis(500), out) == PLAIT_OK);
     CHECK(out.acked.empty() && out.late_acked.size() == 3 && !out.spurious);

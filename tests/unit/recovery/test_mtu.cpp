@@ -70,14 +70,20 @@ CHECKED_TEST(test_mtu_fixed_never_probes) {
     return true;
 }
 
+// They are lost, or the link is given up with them.
 CHECKED_TEST(test_mtu_size_is_given_up_after_three_probes) {
-    MtuSearch mtu({1200, 1472, false});
-    for (int i = 0; i < 3; i++) {
-        CHECK(mtu.probe(Time{1}) == size_t{1472});
-        CHECK(!mtu.probe(Time{1})); // one at a time
-        mtu.on_probe_lost(1472, Time{1});
+    for (const bool with_link : {false, true}) {
+        MtuSearch mtu({1200, 1472, false});
+        for (int i = 0; i < 3; i++) {
+            CHECK(mtu.probe(Time{1}) == size_t{1472});
+            CHECK(!mtu.probe(Time{1})); // one at a time
+            if (with_link)
+                mtu.on_probe_given_up(Time{1});
+            else
+                mtu.on_probe_lost(1472, Time{1});
+        }
+        CHECK(mtu.probe(Time{1}) != size_t{1472});
     }
-    CHECK(mtu.probe(Time{1}) != size_t{1472});
     return true;
 }
 
