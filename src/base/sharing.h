@@ -16,72 +16,73 @@
 
 namespace plait::base {
 
+// A pointer to a block with a count of its `users`, which the last of them destroys.
+template <class Block> class Counted {
+  public:
+    Counted() = default;
+    // Of a new block, with one user.
+    explicit Counted(Block *block) : block_(block) {}
+    Counted(const Counted &other) : block_(other.block_) {
+        if (block_)
+            block_->users++;
+    }
+    Counted(Counted &&other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+    Counted &operator=(Counted other) noexcept {
+        std::swap(block_, other.block_);
+        return *this;
+    }
+    ~Counted() {
+        if (block_ && --block_->users == 0)
+            Block::destroy(block_);
+    }
+    const Block *get() const { return block_; }
+
+  private:
+    Block *block_ = nullptr;
+};
+
 template <class T> class Shared {
   public:
     Shared() = default;
     explicit Shared(const T &value) : block_(new Block{value}) {}
-    Shared(const Shared &other) : block_(other.block_) {
-        if (block_)
-            block_->users++;
-    }
-    Shared(Shared &&other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
-    Shared &operator=(Shared other) noexcept {
-        std::swap(block_, other.block_);
-        return *this;
-    }
-    ~Shared() {
-        if (block_ && --block_->users == 0)
-            delete block_;
-    }
-    explicit operator bool() const { return block_; }
-    const T &operator*() const { return block_->value; }
-    const T *operator->() const { return &block_->value; }
-    bool is(const T &value) const { return block_ && block_->value == value; }
+    explicit operator bool() const { return block_.get(); }
+    const T &operator*() const { return block_.get()->value; }
+    const T *operator->() const { return &block_.get()->value; }
+    bool is(const T &value) const { return *this && **this == value; }
 
   private:
     struct Block {
         T value;
         uint32_t users = 1;
+        static void destroy(Block *b) { delete b; }
     };
-    Block *block_ = nullptr;
+    Counted<Block> block_;
 };
 
 // Empty text takes no memory.
 class SharedText {
   public:
     SharedText() = default;
-    explicit SharedText(std::string_view text) {
-        if (text.empty())
-            return;
-        block_ = new (::operator new(sizeof(Block) + text.size()))
-            Block{1, static_cast<uint32_t>(text.size())};
-        std::memcpy(block_ + 1, text.data(), text.size());
-    }
-    SharedText(const SharedText &other) : block_(other.block_) {
-        if (block_)
-            block_->users++;
-    }
-    SharedText(SharedText &&other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
-    SharedText &operator=(SharedText other) noexcept {
-        std::swap(block_, other.block_);
-        return *this;
-    }
-    ~SharedText() {
-        if (block_ && --block_->users == 0)
-            ::operator delete(block_);
-    }
+    explicit SharedText(std::string_view text) : block_(text.empty() ? nullptr : make(text)) {}
     std::string_view view() const {
-        if (!block_)
-            return {};
-        return {reinterpret_cast<const char *>(block_ + 1), block_->size};
+        const Block *b = block_.get();
+        return b ? std::string_view(reinterpret_cast<const char *>(b + 1), b->size)
+                 : std::string_view();
     }
     bool is(std::string_view text) const { return view() == text; }
 
   private:
     struct Block { // the text follows it
         uint32_t users, size;
+        static void destroy(Block *b) { ::operator delete(b); }
     };
-    Block *block_ = nullptr;
+    static Block *make(std::string_view text) {
+        Block *b = new (::operator new(sizeof(Block) + text.size()))
+            Block{1, static_cast<uint32_t>(text.size())};
+        std::memcpy(b + 1, text.data(), text.size());
+        return b;
+    }
+    Counted<Block> block_;
 };
 
 // `To`: Shared<T> or SharedText.
