@@ -335,11 +335,11 @@ void Connection::link_timers(LinkEntry &link, Time now) {
                 declare_dead(link, PLAIT_E_TIMEOUT, now);
         }
     }
-    if (link.way->validation.armed && link.way->validation.sent >= link.most_challenges() &&
-        link.way->validation.next_send <= now) {
+    link::Validation &v = link.way->validation;
+    if (v.armed && v.sent >= link.most_challenges() && v.next_send <= now) {
         if (!link.validated)
             return close_link(link, PLAIT_E_TIMEOUT, kValidationFailed, true, now);
-        link.way->validation.armed = false;
+        v.armed = false;
     }
     if (link.state == link::State::kDead && link.next_probe <= now) {
         if (!link.recovery->can_send())
