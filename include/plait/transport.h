@@ -326,8 +326,8 @@ typedef struct plait_transport {
      *                   endpoint use fail().
      *  As long as there is more and the fd stays readable nothing else is to be done; a plugin
      *  without an fd that keeps something back (because v was full) calls host->wake. A node that
-     *  polls busily calls recv whether an fd was found readable or not. Not calling recv is the
-     *  host's back-pressure: the plugin then bounds what it queues, and drops.
+     *  polls busily (see node.h) calls recv whether an fd was found readable or not. Not calling
+     *  recv is the host's back-pressure: the plugin then bounds what it queues, and drops.
      *  [worker] */
     plait_status (*recv)(void *self, plait_datagram *v, uint32_t n, uint32_t *got);
 

@@ -68,7 +68,9 @@ Status read_node_config(const plait_node_config &from, node::Config &to,
         return status;
     to.controller = controller.value_or(to.controller);
     worker.poller = from.poller;
-    worker.busy_poll = base::micros(from.busy_poll_us);
+    if (from.busy_poll_us != 0)
+        worker.busy_poll =
+            base::micros(from.busy_poll_us == PLAIT_BUSY_POLL_NEVER ? 0 : from.busy_poll_us);
     worker.search_path =
         from.transport_path != nullptr ? from.transport_path : PLAIT_TRANSPORT_PATH;
     if (from.workers > runtime::kMaxWorkers)

@@ -11,9 +11,11 @@
 #include "runtime/crew.h"
 #include "runtime/host.h"
 #include "runtime/loader.h"
+#include "runtime/patience.h"
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace plait::runtime {
@@ -101,6 +103,8 @@ class Endpoints final : public node::Output {
     void on_ready(std::span<const Ready> ready, Time now);
     void on_woken(Time now);
     bool look(Time now);
+    // Since the last call.
+    Traffic take_traffic() { return std::exchange(traffic_, {}); }
     void on_timers(Time now);
     Time deadline() const;
     // Carries out what plugins have told; true if there was anything.
@@ -169,7 +173,8 @@ class Endpoints final : public node::Output {
     std::vector<Departed> departed_; // until CLOSED is told
     std::vector<uint8_t> scratch_;   // a datagram that was pushed, or is another worker's
     std::array<plait_datagram, kRecvBatch> batch_{}; // zeros between calls of recv
-    Crew *crew_ = nullptr;                           // of a node with several workers
+    Traffic traffic_;
+    Crew *crew_ = nullptr; // of a node with several workers
     uint32_t worker_ = 0;
     Crew::Batch handed_;
 };

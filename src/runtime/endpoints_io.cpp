@@ -89,6 +89,9 @@ bool Endpoints::receive(Endpoint &h, Time now) {
         if (got == 0)
             break;
         found = true;
+        traffic_.datagrams_in += got;
+        for (uint32_t i = 0; i < got; i++)
+            traffic_.bytes += batch_[i].len;
         arrived(h, std::span(batch_).first(got), now);
         if (h.transport->recv_done != nullptr)
             h.transport->recv_done(h.self, batch_.data(), got);
@@ -195,6 +198,8 @@ uint32_t Endpoints::send_now(Endpoint &h, std::span<const plait_datagram> v) {
         return send_app(h, v);
     const uint32_t n = static_cast<uint32_t>(v.size());
     uint32_t done = 0;
+    for (const plait_datagram &d : v)
+        traffic_.bytes += d.len;
     while (done < n) {
         if (h.self == nullptr || h.failed)
             return n; // nobody will ever take them

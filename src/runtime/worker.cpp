@@ -238,8 +238,12 @@ bool Worker::look_busily(Lock &lock, Time &now, Time &until, Time quiet, Status 
 Status Worker::sleep(Lock &lock, Time now, Time until) {
     const auto length = [&] { return until == kNever ? kNoTimeout : until - now; };
     Status status = PLAIT_OK;
-    if (busy_poll_.us > 0 && until > now && look_busily(lock, now, until, now + busy_poll_, status))
-        return status;
+    if (until > now) {
+        const Traffic traffic = endpoints_.take_traffic();
+        const Duration look = busy_poll_ ? *busy_poll_ : patience_.next(waited_, traffic);
+        if (look.us > 0 && look_busily(lock, now, until, now + look, status))
+            return status;
+    }
     sleep_until_ = until;
     return active_->sleep(lock, until <= now ? Duration{0} : length());
 }
@@ -253,6 +257,8 @@ Status Worker::turn(Lock &lock, Time until, bool drain) {
     if (status != PLAIT_OK)
         return fail(status, "waiting for input: %s", std::strerror(errno));
     const Time later = monotonic_now();
+    if (until > now)
+        waited_ = later - now;
     take_input(later);
     if (drain)
         settle(later);

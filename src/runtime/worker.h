@@ -20,6 +20,7 @@
 #include "runtime/endpoints.h"
 #include "runtime/loader.h"
 #include "runtime/log.h"
+#include "runtime/patience.h"
 #include "runtime/poller.h"
 #include "runtime/seat.h"
 #include "runtime/system.h"
@@ -27,6 +28,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_set>
 
@@ -39,7 +41,7 @@ inline constexpr int kSettleRounds = 8; // drains in a row that plugins may caus
 
 struct WorkerConfig {
     uint32_t poller = PLAIT_POLLER_DEFAULT;
-    Duration busy_poll{};
+    std::optional<Duration> busy_poll; // nothing: as long as it pays (patience.h)
     std::string search_path;
     std::vector<const plait_transport *> builtin;
     Crew *crew = nullptr; // of a node with several workers: outlives them
@@ -176,7 +178,9 @@ class Worker final : private Sink {
     std::unique_ptr<Poller> poller_;   // ours
     std::unique_ptr<Poller> attached_; // in the application's event_base
     Poller *active_ = nullptr;
-    Duration busy_poll_;
+    std::optional<Duration> busy_poll_;
+    Patience patience_;
+    Duration waited_{}; // by the last turn that could
     plait_node *owner_ = nullptr;
 
     Mode mode_ = Mode::kCallers;

@@ -240,10 +240,45 @@ static void server_start_busy(server *v, uint32_t busy_poll_us) {
 
 static void test_busy_polling_finds_the_same(void **state) {
     (void)state;
+    const uint32_t times[] = {200, PLAIT_BUSY_POLL_NEVER};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        server v;
+        server_start_busy(&v, times[i]);
+        run_client(v.s.id, v.s.uri);
+        side_close(&v.s); /* ends the thread too */
+    }
+}
+
+/* After many quick answers the client looks for the next one before it sleeps; there is none. */
+static void test_wait_after_quick_answers_ends_after_its_time(void **state) {
+    (void)state;
+    enum { MANY = 200, TIMEOUT_MS = 5 };
     server v;
-    server_start_busy(&v, 200);
-    run_client(v.s.id, v.s.uri);
-    side_close(&v.s); /* ends the thread too */
+    side a;
+    plait_connection c;
+    plait_channel channel;
+    plait_event events[8];
+    char buf[8];
+    size_t n;
+    server_start_busy(&v, 0);
+    side_open(&a, "udp://127.0.0.1:0");
+    assert_ok(plait_connect_wait(a.node, v.s.id, v.s.uri, NULL, 5000, &c));
+    const plait_channel_config config = PLAIT_CHANNEL_MESSAGES;
+    assert_ok(plait_channel_open(a.node, c, "echo", &config, &channel));
+    for (int i = 0; i < MANY; i++) {
+        assert_ok(plait_channel_write_all(a.node, channel, "?", 1, 5000));
+        assert_ok(plait_channel_read_wait(a.node, channel, buf, sizeof buf, &n, 5000));
+    }
+    uint64_t begin;
+    do {
+        begin = plait_node_now_us(a.node);
+        assert_ok(plait_node_wait(a.node, events, 8, &n, TIMEOUT_MS));
+    } while (n != 0); /* what the library itself had to tell */
+    assert_true(plait_node_now_us(a.node) - begin >= TIMEOUT_MS * 1000);
+    assert_ok(plait_node_wake(a.node));
+    assert_ok(plait_node_wait(a.node, events, 8, &n, -1));
+    side_close(&a);
+    side_close(&v.s);
 }
 
 static void test_busy_polling_lets_other_threads_call(void **state) {
@@ -269,6 +304,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_wait_ends_after_its_time_and_when_woken, pair_set_up,
                                         pair_tear_down),
         cmocka_unit_test(test_busy_polling_finds_the_same),
+        cmocka_unit_test(test_wait_after_quick_answers_ends_after_its_time),
         cmocka_unit_test(test_busy_polling_lets_other_threads_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
