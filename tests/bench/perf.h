@@ -58,6 +58,7 @@ void close_peer(perf_peer *peer);
 server_stats ask_stats(perf_peer *peer);
 plait_channel open_labelled(perf_peer *peer, const char *label, plait_channel_config config,
                             uint64_t token);
+uint64_t now_ns(void);
 uint64_t now_us(void);
 uint64_t cpu_us(void);
 uint64_t malloc_bytes(void);

@@ -74,11 +74,13 @@ plait_channel open_labelled(perf_peer *peer, const char *label, plait_channel_co
     return channel;
 }
 
-uint64_t now_us(void) {
+uint64_t now_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+uint64_t now_us(void) { return now_ns() / 1000u; }
 
 uint64_t cpu_us(void) {
     struct rusage r;

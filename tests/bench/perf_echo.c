@@ -28,20 +28,19 @@ int perf_echo(const perf_options *options) {
     config.cipher = (uint8_t)options->cipher;
     plait_channel channel = open_labelled(&peer, "echo", config, 1);
     size_t n = 0;
-    uint64_t until = now_us() + (uint64_t)(options->seconds * 1e6), before = 0, cpu = cpu_us();
-    while (n < kRoundsMax && (before = now_us()) < until) {
+    uint64_t until = now_ns() + (uint64_t)(options->seconds * 1e9), before = 0, cpu = cpu_us();
+    while (n < kRoundsMax && (before = now_ns()) < until) {
         check(plait_channel_send(peer.node, channel, message, options->size, NULL), "send");
         read_answer(&peer, channel, message + options->size, options->size);
-        times[n++] = now_us() - before;
+        times[n++] = now_ns() - before;
     }
     cpu = cpu_us() - cpu;
     sort_numbers(times, n);
     if (n > 0)
-        printf("{\"bench\": \"echo\", \"size\": %u, \"rounds\": %zu, \"p50_us\": %llu, "
-               "\"p99_us\": %llu, \"max_us\": %llu, \"client_cpu_us_a_round\": %.2f}\n",
-               options->size, n, (unsigned long long)times[n / 2],
-               (unsigned long long)times[n * 99 / 100], (unsigned long long)times[n - 1],
-               (double)cpu / (double)n);
+        printf("{\"bench\": \"echo\", \"size\": %u, \"rounds\": %zu, \"p50_us\": %.2f, "
+               "\"p99_us\": %.2f, \"max_us\": %.2f, \"client_cpu_us_a_round\": %.2f}\n",
+               options->size, n, (double)times[n / 2] * 1e-3, (double)times[n * 99 / 100] * 1e-3,
+               (double)times[n - 1] * 1e-3, (double)cpu / (double)n);
     close_peer(&peer);
     free(times);
     free(message);

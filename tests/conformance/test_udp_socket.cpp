@@ -175,6 +175,38 @@ void test_any_address_tells_which_one_was_asked(void **state) {
     }
 }
 
+void test_one_address_is_told_and_may_be_named(void **state) {
+    Pair &p = pair_of(state);
+    assert_true(p.carries(p.a, p.z, pattern(1, 50)));
+    assert_true(same(p.z->inbox[0].local, p.addr_z));
+    Bytes data = pattern(2, 60);
+    plait_datagram d = datagram_to(p.addr_z, data);
+    uint32_t sent = 0;
+    d.local = &p.addr_a;
+    p.z->inbox.clear();
+    assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_OK);
+    assert_true(p.host.run([&] { return !p.z->inbox.empty(); }, kPatienceMs));
+    assert_true(same(p.z->inbox[0].peer, p.addr_a));
+}
+
+// Often enough each for the socket to take the usual bits as its own.
+void test_ecn_is_each_packets_own_after_many_others(void **state) {
+    Pair &p = pair_of(state);
+    constexpr int kMany = 50;
+    for (const uint8_t usual : {2, 0, 1}) {
+        for (int i = 0; i < kMany + 4; i++) {
+            Bytes data = pattern(static_cast<uint32_t>(i), 50);
+            plait_datagram d = datagram_to(p.addr_z, data);
+            uint32_t sent = 0;
+            d.ecn = i < kMany ? usual : static_cast<uint8_t>(i - kMany);
+            p.z->inbox.clear();
+            assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_OK);
+            assert_true(p.host.run([&] { return !p.z->inbox.empty(); }, kPatienceMs));
+            assert_int_equal(p.z->inbox[0].ecn, d.ecn);
+        }
+    }
+}
+
 void test_local_address_of_others_is_refused_alone(void **state) {
     Pair &p = pair_of(state);
     plait_addr foreign = address("192.0.2.77:1");
@@ -362,6 +394,8 @@ int main() {
         cmocka_unit_test(test_address_nonsense_is_refused),
         UDP_TEST(test_open_tells_what_is_wrong),
         UDP_TEST(test_any_address_tells_which_one_was_asked),
+        UDP_TEST(test_one_address_is_told_and_may_be_named),
+        UDP_TEST(test_ecn_is_each_packets_own_after_many_others),
         UDP_TEST(test_local_address_of_others_is_refused_alone),
         UDP_TEST(test_both_families_take_one_port),
         UDP_TEST(test_workers_share_a_port),

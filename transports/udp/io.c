@@ -39,11 +39,18 @@ static void add_control(struct msghdr *m, int level, int type, const void *data,
     m->msg_controllen += CMSG_SPACE(len);
 }
 
+static bool same_addr(const plait_addr *x, const plait_addr *y) {
+    return x->len == y->len && memcmp(x->b, y->b, x->len) == 0;
+}
+
 /* The address to send from and the interface to leave by. */
 static bool add_source(const udp_endpoint *e, struct msghdr *m, const plait_datagram *d) {
     udp_sockaddr local;
     socklen_t len;
     bool given = d->local != NULL && d->local->len != 0;
+    if (given && e->one_address && same_addr(d->local, &e->bound)) {
+        given = false;
+    }
     if (!given && d->ifindex == 0) {
         return true;
     }
@@ -91,7 +98,7 @@ static plait_status plan_message(const udp_endpoint *e, outgoing *o, const plait
         uint16_t size = (uint16_t)segment;
         add_control(m, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
     }
-    if ((d->ecn & 3) != 0) {
+    if ((d->ecn & 3) != e->ecn) {
         int tos = d->ecn & 3;
         bool v4 = e->family == AF_INET;
         add_control(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof tos);
@@ -189,6 +196,20 @@ static position start_at(udp_endpoint *e, const plait_datagram *first) {
     return at;
 }
 
+/* Most packets have the same ECN bits; the socket's own need not be told with each. */
+static void follow_ecn(udp_endpoint *e, int ecn) {
+    bool v4 = e->family == AF_INET;
+    e->others = ecn == e->ecn ? 0 : e->others + 1;
+    if (e->others < kUdpEcnSwitch) {
+        return;
+    }
+    e->others = 0;
+    if (setsockopt(e->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &ecn,
+                   sizeof ecn) == 0) {
+        e->ecn = (uint8_t)ecn;
+    }
+}
+
 plait_status udp_send(void *self, const plait_datagram *v, uint32_t n, uint32_t *sent) {
     udp_endpoint *e = self;
     outgoing o;
@@ -196,6 +217,7 @@ plait_status udp_send(void *self, const plait_datagram *v, uint32_t n, uint32_t 
     plait_status status = PLAIT_OK;
     bool single = false;
     int stale = 0;
+    follow_ecn(e, v[0].ecn & 3);
     while (at.entry < n && status == PLAIT_OK) {
         status = plan(e, &o, v, n, at, single);
         if (status != PLAIT_OK) {
@@ -266,10 +288,15 @@ static int receive(udp_endpoint *e, struct mmsghdr *msgs, uint32_t n) {
 
 /* Each slot that is asked for costs time, and so does one too many, for which the kernel looks in
  * vain: who sends to and fro has one at a time. Doubled while there are more. */
-static uint32_t next_ask(uint32_t asked, uint32_t got) {
+static uint32_t next_ask(udp_endpoint *e, uint32_t asked, uint32_t got) {
     if (got < asked) {
         return got > 1 ? got : 1;
     }
+    e->singles = asked == 1 ? e->singles + 1 : 0;
+    if (e->singles != 0 && e->singles < kUdpSingles) {
+        return 1;
+    }
+    e->singles = 0;
     return asked < kUdpRecvSlots ? 2 * asked : asked;
 }
 
@@ -290,7 +317,7 @@ plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) 
     }
     int count = receive(e, msgs, n);
     *got = count > 0 ? (uint32_t)count : 0;
-    e->ask = next_ask(n, *got);
+    e->ask = next_ask(e, n, *got);
     size_t bytes = 0;
     for (uint32_t i = 0; i < *got; i++) {
         plait_datagram *d = &v[i];
@@ -299,6 +326,7 @@ plait_status udp_recv(void *self, plait_datagram *v, uint32_t n, uint32_t *got) 
         d->flags = (msgs[i].msg_hdr.msg_flags & MSG_TRUNC) != 0 ? PLAIT_DATAGRAM_TRUNCATED : 0;
         udp_addr_from_sockaddr(&e->names[i], &e->peers[i]);
         d->peer = &e->peers[i];
+        d->local = e->one_address ? &e->bound : NULL;
         read_controls(e, &msgs[i].msg_hdr, i, d);
         bytes += d->len;
     }

@@ -46,10 +46,19 @@ static void set_buffer(int fd, int forced, int plain, int bytes) {
     }
 }
 
+static bool is_one_address(const plait_addr *where) {
+    static const uint8_t any[16];
+    const uint8_t *ip = where->b + 3;
+    if (where->b[0] == 4) {
+        return memcmp(ip, any, 4) != 0 && ip[0] < 224; /* else multicast, broadcast */
+    }
+    return memcmp(ip, any, 16) != 0 && ip[0] != 0xff;
+}
+
 static void ask_for_features(udp_endpoint *e, const plait_open_args *args) {
     int fd = e->fd;
     if (e->family == AF_INET) {
-        set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+        set_int(fd, IPPROTO_IP, IP_PKTINFO, !e->one_address);
         set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
         /* PROBE: never fragment, and let plait's own search find the path's MTU: the kernel's idea
          * of it comes from ICMP, which anybody can forge. */
@@ -57,7 +66,7 @@ static void ask_for_features(udp_endpoint *e, const plait_open_args *args) {
             set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
         }
     } else {
-        set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+        set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, !e->one_address);
         set_int(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
         if (!set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)) {
             set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
@@ -152,6 +161,7 @@ static plait_status open_socket(udp_endpoint *e, const plait_open_args *args) {
         return refuse(e, PLAIT_E_ADDRESS, wrong);
     }
     e->family = where.b[0] == 4 ? AF_INET : AF_INET6;
+    e->one_address = is_one_address(&where);
     e->fd = socket(e->family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (e->fd < 0) {
         return refuse_errno(e, "socket");

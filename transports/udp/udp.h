@@ -16,6 +16,8 @@ enum {
     kUdpRecvRuns = 4,       /* as many where they are long runs: what is opened, copied and
                                read in one turn then stays in the processor's cache */
     kUdpLongRun = 16384,    /* bytes, on the average */
+    kUdpSingles = 8,        /* asked for and got before two are asked for */
+    kUdpEcnSwitch = 32,     /* calls of send with other ECN bits before the socket has them */
     kUdpSendBatch = 32,     /* messages in one call of the system */
     kUdpMaxPayload = 65507, /* 65535 - 20 - 8: the most that one IPv4 datagram carries */
     kUdpMaxSegments = 64,   /* UDP_MAX_SEGMENTS of the oldest kernels that have UDP_SEGMENT */
@@ -55,7 +57,11 @@ typedef struct udp_endpoint {
     bool gso, gro;  /* in force; gso goes off when the path below refuses it */
     bool long_runs; /* the last recv brought some */
     uint32_t ask;   /* how many the next recv asks for: about as many as have come together */
-    bool blocked;   /* PLAIT_E_AGAIN was returned, WRITABLE is owed */
+    uint32_t singles; /* times in a row that it asked for one and got it */
+    uint32_t others;  /* calls of send in a row that began with other ECN bits than the socket's */
+    uint8_t ecn;      /* the socket's own */
+    bool one_address; /* bound to one: all comes to it, and leaves from it */
+    bool blocked;     /* PLAIT_E_AGAIN was returned, WRITABLE is owed */
     udp_resume resume;
     uint8_t *slots; /* kUdpRecvSlots * kUdpSlotBytes; the system backs only what is touched */
     plait_addr peers[kUdpRecvSlots], locals[kUdpRecvSlots];
