@@ -85,7 +85,7 @@ template <class T> class Slab {
     uint32_t capacity() const { return used_; }
 
   private:
-    static constexpr uint32_t kChunk = 64;
+    static constexpr uint32_t kChunk = 8; // few, as most nodes have one connection
     struct Mark {
         uint32_t generation : 31 = 1;
         uint32_t live : 1 = 0;

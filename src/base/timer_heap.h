@@ -5,10 +5,10 @@
 
 #include "base/assert.h"
 #include "base/ids.h"
+#include "base/segments.h"
 #include "base/time.h"
 
 #include <cstddef>
-#include <vector>
 
 namespace plait::base {
 
@@ -19,8 +19,8 @@ class TimerHeap {
 
     // Sets the deadline of `slot`; kNever takes it out.
     void set(uint32_t slot, Time when) {
-        if (slot >= place_.size())
-            place_.resize(slot + 1, kNoSlot);
+        while (slot >= place_.size())
+            place_.push_back(kNoSlot);
         uint32_t at = place_[slot];
         if (when == kNever) {
             if (at != kNoSlot)
@@ -42,8 +42,8 @@ class TimerHeap {
 
   private:
     struct Entry {
-        Time when;
-        uint32_t slot;
+        Time when{};
+        uint32_t slot = kNoSlot;
     };
     void put(uint32_t at, Entry e) {
         heap_[at] = e;
@@ -85,8 +85,8 @@ class TimerHeap {
         up(at);
         down(place_[last.slot]);
     }
-    std::vector<Entry> heap_;
-    std::vector<uint32_t> place_; // by slot: index into heap_, or kNoSlot
+    Segments<Entry> heap_;
+    Segments<uint32_t> place_; // by slot: index into heap_, or kNoSlot
 };
 
 } // namespace plait::base

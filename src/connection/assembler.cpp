@@ -4,10 +4,9 @@
 #include "base/assert.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace plait::connection {
-
-Assembler::Assembler() : arena_(std::make_unique<uint8_t[]>(kArena)) {}
 
 uint8_t *Assembler::room(const Target &target, size_t size) {
     PLAIT_ASSERT(size <= kMaxDatagram);
@@ -17,6 +16,9 @@ uint8_t *Assembler::room(const Target &target, size_t size) {
         flush();
     endpoint_ = target.endpoint;
     index_ = target.index;
+    if (!arena_)
+        arena_.reset(new uint8_t[kArena]); // not zeroed: the system backs only what is touched
+    used_lately_ = true;
     return arena_.get() + used_;
 }
 
@@ -75,6 +77,15 @@ void Assembler::flush() {
     used_ = 0;
     run_open_ = false;
     endpoint_ = nullptr;
+}
+
+// A node of a phone or a board may be silent for most of its life.
+void Assembler::rest(Time now) {
+    PLAIT_ASSERT(count_ == 0);
+    if (std::exchange(used_lately_, false))
+        used_at_ = now;
+    else if (arena_ && now - used_at_ >= kIdle)
+        arena_.reset();
 }
 
 void Assembler::park_from(size_t first) {

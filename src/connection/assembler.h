@@ -25,6 +25,7 @@ class Assembler {
     static constexpr size_t kMaxDatagram = 65'527;
     static constexpr size_t kMaxBatch = 64;             // runs
     static constexpr size_t kMaxParked = 2 * kMaxBatch; // runs, on one endpoint
+    static constexpr Duration kIdle = base::seconds(5); // then the arena's memory goes back
 
     struct Target {
         EndpointIndex index;
@@ -35,7 +36,6 @@ class Assembler {
         uint8_t ecn = 0;          // as in plait_datagram
     };
 
-    Assembler();
     // The sink for the drain that follows; flush() before it goes.
     void set_sink(DatagramSink *sink) { sink_ = sink; }
     // Room for one datagram of at most `size` bytes, which commit() then counts. Flushes first if
@@ -45,6 +45,9 @@ class Assembler {
     void flush();
     // Sends what is parked on the endpoint; true if nothing is left.
     bool unpark(EndpointIndex index, link::Endpoint &endpoint);
+    // After each drain. Nothing is in the arena.
+    void rest(Time now);
+    bool has_arena() const { return arena_ != nullptr; }
 
   private:
     static size_t full_run(const Target &target, size_t size);
@@ -52,7 +55,9 @@ class Assembler {
     void park_from(size_t first);
 
     DatagramSink *sink_ = nullptr;
-    std::unique_ptr<uint8_t[]> arena_;
+    std::unique_ptr<uint8_t[]> arena_; // from the first packet on, until it idles
+    Time used_at_{0};                  // the arena, last
+    bool used_lately_ = false;         // since the last rest()
     size_t used_ = 0;
     std::array<plait_datagram, kMaxBatch> v_;
     size_t count_ = 0;

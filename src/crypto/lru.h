@@ -8,7 +8,11 @@
 #include "base/assert.h"
 #include "base/ids.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace plait::crypto {
@@ -60,45 +64,65 @@ class LruOrder {
     uint32_t first_ = kNoSlot, last_ = kNoSlot;
 };
 
+// Most nodes know few others: the heads for all take memory only when they are needed.
 class HashChains {
   public:
-    // `capacity` slots at most; the heads take memory at the first insert.
-    explicit HashChains(size_t capacity) : heads_wanted_(1) {
-        while (heads_wanted_ < capacity)
-            heads_wanted_ *= 2;
+    // `capacity` slots at most.
+    explicit HashChains(size_t capacity) : heads_most_(std::bit_ceil(capacity)) {
+        PLAIT_ASSERT(capacity < kNone);
     }
     void insert(uint64_t hash, uint32_t slot) {
         if (heads_.empty())
-            heads_.assign(heads_wanted_, kNoSlot);
-        if (slot >= next_.size())
-            next_.resize(slot + 1, kNoSlot);
-        uint32_t &head = heads_[hash & (heads_wanted_ - 1)];
-        next_[slot] = head;
-        head = slot;
+            heads_.assign(std::min(kFew, heads_most_), kNone);
+        else if (slot >= heads_.size() && heads_.size() < heads_most_)
+            grow();
+        if (slot >= cells_.size())
+            cells_.resize(slot + 1);
+        link(static_cast<uint16_t>(slot), static_cast<uint16_t>(hash));
     }
     // `slot` must have been inserted under `hash`.
     void remove(uint64_t hash, uint32_t slot) {
-        uint32_t *at = &heads_[hash & (heads_wanted_ - 1)];
+        uint16_t *at = &heads_[hash & (heads_.size() - 1)];
         while (*at != slot) {
-            PLAIT_ASSERT(*at != kNoSlot);
-            at = &next_[*at];
+            PLAIT_ASSERT(*at != kNone);
+            at = &cells_[*at].next;
         }
-        *at = next_[slot];
+        *at = cells_[slot].next;
     }
     // The first slot under `hash` for which `is_it(slot)`, or kNoSlot.
-    template <class IsIt>
-    uint32_t find(uint64_t hash, IsIt is_it) const {
+    template <class IsIt> uint32_t find(uint64_t hash, IsIt is_it) const {
         if (heads_.empty())
             return kNoSlot;
-        uint32_t slot = heads_[hash & (heads_wanted_ - 1)];
-        while (slot != kNoSlot && !is_it(slot))
-            slot = next_[slot];
-        return slot;
+        uint16_t slot = heads_[hash & (heads_.size() - 1)];
+        while (slot != kNone && !is_it(slot))
+            slot = cells_[slot].next;
+        return slot == kNone ? kNoSlot : slot;
     }
 
   private:
-    size_t heads_wanted_;
-    std::vector<uint32_t> heads_, next_;
+    static constexpr size_t kFew = 16; // heads
+    static constexpr uint16_t kNone = 0xffff;
+    struct Cell {
+        uint16_t next = kNone, hash = 0;
+    };
+    void link(uint16_t slot, uint16_t hash) {
+        uint16_t &head = heads_[hash & (heads_.size() - 1)];
+        cells_[slot] = {head, hash};
+        head = slot;
+    }
+    void grow() {
+        const auto before = std::move(heads_);
+        heads_.assign(heads_most_, kNone);
+        for (uint16_t at : before)
+            while (at != kNone) {
+                const Cell cell = cells_[at];
+                link(at, cell.hash);
+                at = cell.next;
+            }
+    }
+    size_t heads_most_;
+    std::vector<uint16_t> heads_; // by the hash's lowest bits
+    std::vector<Cell> cells_;     // by slot
 };
 
 } // namespace plait::crypto

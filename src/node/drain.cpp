@@ -6,6 +6,11 @@
 
 namespace plait::node {
 
+namespace {
+// However many connections fall asleep together, datagrams that arrive have their turn meanwhile.
+constexpr int kTimersAtOnce = 128;
+} // namespace
+
 void Core::touch(uint32_t slot) {
     if (slot == base::kNoSlot || !s.connections.live(slot) || s.connections[slot].touched)
         return;
@@ -98,6 +103,7 @@ void Core::drain(Time now, Output &o) {
         if (s.endpoints.live(i))
             release_endpoint(i);
     s.driver = nullptr;
+    s.assembler.rest(now);
     s.assembler.set_sink(nullptr);
     out = nullptr;
 }
@@ -141,7 +147,7 @@ Time Node::deadline() const {
 void Node::on_timer(Time now) {
     Core &c = *core_;
     c.latest = now;
-    while (c.timers.next() <= now) {
+    for (int left = kTimersAtOnce; left > 0 && c.timers.next() <= now; left--) {
         const uint32_t slot = c.timers.next_slot();
         c.timers.set(slot, kNever);
         Connection &conn = *c.s.connections[slot].connection;

@@ -35,7 +35,7 @@ bool Bucket::take(uint32_t rate, uint32_t burst, Time now) {
     return true;
 }
 
-Gate::Gate(Entropy &entropy, Time now) : entropy_(entropy), turned_at_(now), sources_(kSources) {
+Gate::Gate(Entropy &entropy, Time now) : entropy_(entropy), turned_at_(now) {
     for (crypto::Secret<32> *s : {&secrets_[0], &secrets_[1], &hash_key_})
         entropy_.fill(s->mut_bytes());
 }
@@ -107,6 +107,8 @@ Status Gate::ban(uint64_t who, Time until, Time now) {
 }
 
 Bucket &Gate::bucket_of(uint64_t source) {
+    if (sources_.empty())
+        sources_.resize(kSources); // to who only dials nobody comes
     Source *const set = &sources_[source % (kSources / kWays) * kWays];
     Source *emptiest = set;
     for (Source *s = set; s < set + kWays; s++) {

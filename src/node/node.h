@@ -84,6 +84,7 @@ class Node {
     void receive_reset(Bytes bytes, Time now);
     void replaced_elsewhere(const crypto::NodeId &peer, Time now);
     Time deadline() const;
+    // What is due, or some of it: then the deadline has still passed after the drain.
     void on_timer(Time now);
     // Sends what there is to send; afterwards deadline() is up to date.
     void drain(Time now, Output &out);

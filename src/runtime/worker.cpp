@@ -179,8 +179,11 @@ void Worker::end_connections(Time now) {
     settle(now);
     while (take_events(events, now) != 0)
         continue;
-    node_->on_timer(now + kLongestClose);
-    settle(now + kLongestClose);
+    const Time end = now + kLongestClose;
+    for (size_t left = 1 + connections_.size(); left > 0 && node_->deadline() <= end; left--) {
+        node_->on_timer(end);
+        settle(end);
+    }
 }
 
 // Takes what waits in the node aside, where a blocking helper can look for what it waits for. As in

@@ -123,6 +123,22 @@ void test_parked_goes_out_in_order_before_anything_new(void **) {
         assert_int_equal(w.line.bytes[i * 100], i);
 }
 
+void test_idle_arena_is_given_back_and_comes_again(void **) {
+    World w;
+    const Time then{1'000'000};
+    assert_false(w.assembler.has_arena());
+    for (int i = 0; i < 3; i++) {
+        w.put(w.one, 100, 7);
+        w.assembler.flush();
+        w.assembler.rest(then);
+        w.assembler.rest(then + Assembler::kIdle - base::micros(1));
+        assert_true(w.assembler.has_arena());
+        w.assembler.rest(then + Assembler::kIdle);
+        assert_false(w.assembler.has_arena());
+    }
+    assert_int_equal(w.line.bytes.size(), 300);
+}
+
 void test_parked_is_bounded(void **) {
     World w;
     w.endpoint.info.gso = false;
@@ -152,6 +168,7 @@ int main() {
         cmocka_unit_test(test_without_offload_every_datagram_is_a_run),
         cmocka_unit_test(test_full_arena_and_full_batch_flush_by_themselves),
         cmocka_unit_test(test_parked_goes_out_in_order_before_anything_new),
+        cmocka_unit_test(test_idle_arena_is_given_back_and_comes_again),
         cmocka_unit_test(test_parked_is_bounded),
         cmocka_unit_test(test_down_endpoint_parks_nothing),
     };

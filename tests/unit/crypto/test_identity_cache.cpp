@@ -90,12 +90,12 @@ void test_identity_cache_clear_forgets_all(void **) {
 // Against a plain list kept in order of use.
 void test_identity_cache_random_use_matches_model(void **) {
     constexpr uint64_t kSeed = 20240607;
-    constexpr size_t kCapacity = 16;
+    constexpr size_t kCapacity = 100;
     SeededEntropy random(kSeed);
     IdentityCache cache(random, kCapacity);
     std::vector<uint32_t> model; // newest last
     for (int step = 0; step < 20000; step++) {
-        const uint32_t n = static_cast<uint32_t>(random.next() % 40);
+        const uint32_t n = static_cast<uint32_t>(random.next() % 240);
         const auto at = std::find(model.begin(), model.end(), n);
         const bool known = at != model.end();
         const bool by_key = random.next() % 2 != 0, put = random.next() % 3 == 0;
