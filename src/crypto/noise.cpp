@@ -20,8 +20,9 @@ constexpr size_t kHashBlock = 128;
 void hmac(Bytes key, std::initializer_list<Bytes> parts, Secret<kHashLen> &out) {
     Secret<kHashBlock> pad;
     const auto fill_pad = [&](uint8_t with) {
-        for (size_t i = 0; i < kHashBlock; i++)
-            pad.data()[i] = static_cast<uint8_t>((i < key.size() ? key[i] : 0) ^ with);
+        std::memset(pad.data(), with, kHashBlock);
+        for (size_t i = 0; i < key.size(); i++)
+            pad.data()[i] ^= key[i];
     };
     Secret<kHashLen> inner;
     fill_pad(0x36);

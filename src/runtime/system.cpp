@@ -3,9 +3,13 @@
 
 #include "base/assert.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <fcntl.h>
+#include <new>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -41,6 +45,48 @@ void SystemEntropy::fill(MutBytes out) {
         PLAIT_ASSERT(filled);
         out = out.subspan(n);
     }
+}
+
+// Not left out by the compiler, though nobody reads it again.
+static void wipe(MutBytes bytes) {
+    std::memset(bytes.data(), 0, bytes.size());
+    asm volatile("" : : "r"(bytes.data()) : "memory");
+}
+
+PooledEntropy::Pool *PooledEntropy::make_pool() {
+    tried_ = true;
+#ifdef MADV_WIPEONFORK
+    void *const page =
+        mmap(nullptr, sizeof(Pool), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return nullptr;
+    if (madvise(page, sizeof(Pool), MADV_WIPEONFORK) == 0) // Linux before 4.14 has none
+        return new (page) Pool{};
+    munmap(page, sizeof(Pool));
+#endif
+    return nullptr;
+}
+
+PooledEntropy::~PooledEntropy() {
+    if (pool_ == nullptr)
+        return;
+    wipe(pool_->bytes);
+    munmap(pool_, sizeof(Pool));
+}
+
+void PooledEntropy::fill(MutBytes out) {
+    if (pool_ == nullptr && !tried_)
+        pool_ = make_pool();
+    if (pool_ == nullptr || out.size() > kPieceMax)
+        return system_.fill(out);
+    if (pool_->left < out.size()) {
+        system_.fill(pool_->bytes);
+        pool_->left = kPoolBytes;
+    }
+    const auto piece = MutBytes(pool_->bytes).subspan(kPoolBytes - pool_->left, out.size());
+    std::copy(piece.begin(), piece.end(), out.begin());
+    wipe(piece);
+    pool_->left -= out.size();
 }
 
 Waker::Waker() {

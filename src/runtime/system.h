@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "base/time.h"
 
+#include <array>
 #include <atomic>
 
 namespace plait::runtime {
@@ -20,6 +21,31 @@ uint64_t wall_time_ms();
 class SystemEntropy final : public Entropy {
   public:
     void fill(MutBytes out) override;
+};
+
+// The same, asked for some at once: a connection that is accepted takes seven small pieces. What is
+// handed out is wiped here, and a child process finds nothing left (MADV_WIPEONFORK), so that no
+// byte is given twice; where the system cannot do that, every piece is asked for. One thread at a
+// time.
+class PooledEntropy final : public Entropy {
+  public:
+    PooledEntropy() = default;
+    ~PooledEntropy() override;
+    PooledEntropy(const PooledEntropy &) = delete;
+    PooledEntropy &operator=(const PooledEntropy &) = delete;
+    void fill(MutBytes out) override;
+
+  private:
+    static constexpr size_t kPoolBytes = 256, kPieceMax = 64;
+    struct Pool {
+        size_t left; // at the end of `bytes`
+        std::array<uint8_t, kPoolBytes> bytes;
+    };
+    Pool *make_pool();
+
+    SystemEntropy system_;
+    Pool *pool_ = nullptr;
+    bool tried_ = false; // to make one
 };
 
 // A descriptor that becomes readable when wake() is called, from any thread, without a lock.

@@ -167,7 +167,7 @@ class Worker final : private Sink {
     std::mutex mutex_;
     std::atomic<uint32_t> lock_wanted_{0}; // how many wait for it
     Waker waker_;
-    SystemEntropy entropy_;
+    PooledEntropy entropy_;
     Log log_;
     Loader loader_;
     Endpoints endpoints_;
