@@ -12,7 +12,8 @@ static const char kUsage[] =
     "  connections  --count connections: handshakes, memory of idle ones after --settle seconds\n"
     "  channels     --count channels in one connection: memory of idle ones\n"
     "  crowd        --count connections from many processes: accepting and an echo as they grow,\n"
-    "               memory and processor time when all are idle; --keepalive SECONDS\n"
+    "               memory and processor time of both ends when all are idle for --seconds,\n"
+    "               with --keepalive SECONDS or without; 100,000 unless --count says otherwise\n"
     "all but server: --id ID --address URI  all: --busy-poll US  bulk, echo: --cipher aes|chacha\n";
 
 static const struct {

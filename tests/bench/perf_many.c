@@ -3,6 +3,7 @@
  * each other, and the server's memory for a connection that idles. There is one connection between
  * two nodes, so the client is as many nodes as it has connections. Many channels: memory of each.
  */
+#define _GNU_SOURCE
 #include "perf.h"
 
 #include <poll.h>
@@ -11,11 +12,13 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     kAtOnce = 32,          /* handshakes under way */
     kNodesAProcess = 4000, /* which have descriptors and ports enough for so many */
+    kProcessesMost = 254,  /* each has an address of 127.0.1.0/24 */
     kEchoes = 10000,
 };
 
@@ -223,10 +226,22 @@ static void idle(perf_peer *watcher, double seconds) {
         check(plait_node_wait(watcher->node, events, kEventsAtOnce, &got, 100), "wait");
 }
 
+/* Processor time of all processes of the crowd. */
+static uint64_t crowd_cpu_us(const pid_t *processes, uint32_t count) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        clockid_t clock;
+        struct timespec t;
+        if (clock_getcpuclockid(processes[i], &clock) == 0 && clock_gettime(clock, &t) == 0)
+            sum += (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+    }
+    return sum;
+}
+
 /* Forks one more process and waits until it has connected. The connections that there are now. */
 static uint64_t add_process(const perf_options *options, perf_peer *watcher, uint32_t process,
-                            const int done[2]) {
-    if (fork() == 0)
+                            const int done[2], pid_t *pid) {
+    if ((*pid = fork()) == 0)
         live_in_crowd(options, process, done[1]);
     await(watcher, done[0]);
     const server_stats before = ask_stats(watcher);
@@ -245,8 +260,9 @@ int perf_crowd(const perf_options *options) {
     perf_peer watcher;
     plait_channel_config config = PLAIT_CHANNEL_MESSAGES;
     uint64_t connections = 1, next_look = 0;
+    pid_t pids[kProcessesMost];
     int done[2];
-    if (processes > 254 || pipe(done) != 0)
+    if (processes > kProcessesMost || pipe(done) != 0)
         return 1;
     open_peer(options, &watcher);
     const plait_channel echo = open_labelled(&watcher, "echo", config, 0);
@@ -260,16 +276,19 @@ int perf_crowd(const perf_options *options) {
             next_look = 3 * connections;
         }
         if (i < processes)
-            connections = add_process(options, &watcher, i, done);
+            connections = add_process(options, &watcher, i, done, &pids[i]);
     }
     const server_stats then = ask_stats(&watcher);
     print_memory("connection of a crowd, with a channel", &empty, &then, options->count);
+    const uint64_t crowd_then = crowd_cpu_us(pids, processes);
     idle(&watcher, options->seconds);
+    const uint64_t crowd_now = crowd_cpu_us(pids, processes);
     const server_stats now = ask_stats(&watcher);
     printf("{\"bench\": \"idle\", \"connections\": %llu, \"keepalive_s\": %u, \"seconds\": %.1f, "
-           "\"server_cpu_percent\": %.2f, \"packets\": %llu}\n",
+           "\"server_cpu_percent\": %.2f, \"clients_cpu_percent\": %.2f, \"packets\": %llu}\n",
            (unsigned long long)now.connections, options->keepalive_s, options->seconds,
            1e-4 * (double)(now.cpu_us - then.cpu_us) / options->seconds,
+           1e-4 * (double)(crowd_now - crowd_then) / options->seconds,
            (unsigned long long)(now.packets_received - then.packets_received));
     close_peer(&watcher); /* and the crowd ends with this process */
     return 0;
