@@ -44,8 +44,9 @@
  *  to be woken, longer than an answer over loopback or a fast network is on its way. A loop that
  *  sleeps in the library (mode 1, 3 and 4) therefore looks for input for up to 50 us before it
  *  sleeps, but only while it pays: after eight turns in a row that brought one or two small packets
- *  within 100 us, and as long as most such packets are found by looking; when they are not, it
- *  needs more such turns before it looks again, up to 1,024. Idle nodes and bulk never look.
+ *  within 100 us and answered them, and as long as most such packets are found by looking; when
+ *  they are not, it needs more such turns before it looks again, up to 1,024. Idle nodes, streams
+ *  and bulk never look.
  *  plait_node_config.busy_poll_us sets a time instead, or none.
  *
  *  WORKERS.  By default all of a node's work is done in one loop, by one core. A node with several

@@ -198,6 +198,7 @@ uint32_t Endpoints::send_now(Endpoint &h, std::span<const plait_datagram> v) {
         return send_app(h, v);
     const uint32_t n = static_cast<uint32_t>(v.size());
     uint32_t done = 0;
+    traffic_.datagrams_out += n;
     for (const plait_datagram &d : v)
         traffic_.bytes += d.len;
     while (done < n) {

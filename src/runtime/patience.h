@@ -18,7 +18,7 @@ namespace plait::runtime {
 
 // What went through the endpoints between two sleeps.
 struct Traffic {
-    uint32_t datagrams_in = 0;
+    uint32_t datagrams_in = 0, datagrams_out = 0;
     uint64_t bytes = 0; // both ways
 };
 
@@ -29,13 +29,14 @@ class Patience {
     static constexpr uint32_t kTurnsMin = 8, kTurnsMax = 1024; // quick ones before it looks
     static constexpr uint32_t kCreditMax = 16, kMissCost = 4;  // 1 in 4 may be in vain
     static constexpr uint32_t kLightDatagrams = 2;
-    static constexpr uint64_t kLightBytes = 4096;
+    static constexpr uint64_t kLightBytes = 2048;
 
     // Before a sleep: how long to look. The last wait took `waited`, and brought and caused
     // `traffic`.
     Duration next(Duration waited, const Traffic &traffic) {
+        // A stream's packets are large, or not all of them are answered.
         const bool light = traffic.datagrams_in != 0 && traffic.datagrams_in <= kLightDatagrams &&
-                           traffic.bytes <= kLightBytes;
+                           traffic.datagrams_out != 0 && traffic.bytes <= kLightBytes;
         if (credit_ != 0)
             judge(light && waited <= kLook);
         else

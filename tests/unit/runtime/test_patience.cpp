@@ -11,7 +11,7 @@ using plait::runtime::Traffic;
 namespace {
 
 constexpr Duration kNothing{0};
-constexpr Traffic kEcho{1, 228}; // a small packet and its answer
+constexpr Traffic kEcho{1, 1, 228}; // a small packet and its answer
 
 // Turns that waited so long for a small packet; how many of them looked for the next one.
 uint32_t turns(Patience &p, uint32_t count, Duration waited, Traffic traffic = kEcho) {
@@ -42,8 +42,10 @@ void test_patience_slow_answers_never_look(void **) {
 }
 
 void test_patience_bulk_and_timers_never_look(void **) {
-    for (const Traffic other :
-         {Traffic{1, 60000}, Traffic{3, 300}, Traffic{0, 0}, Traffic{0, 99}}) {
+    constexpr Traffic kOthers[] = {
+        {1, 1, 60000}, {3, 1, 300}, {1, 2, 2900}, {1, 0, 1400}, {0, 0, 0}, {0, 1, 99},
+    };
+    for (const Traffic &other : kOthers) {
         Patience p;
         assert_int_equal(turns(p, 1000, Duration{10}, other), 0);
         assert_true(begins(p));
