@@ -20,8 +20,11 @@ void Connection::watch_bottlenecks(LinkEntry &link, uint32_t received_us, Time n
     bottlenecks_->add(link.number, received_us, link.recovery->one_way().fwd_relative());
     if (bottlenecks_->look(now))
         note_bottlenecks(now);
-    if (link.shares_bottleneck)
-        share_growth(link);
+    if (!link.shares_bottleneck)
+        return;
+    share_growth(link);
+    if (const auto probe = link.recovery->probe(); probe != recovery::Probe::kNone)
+        share_probe(link, probe, now);
 }
 
 // Each link's part in the window of its group.
@@ -35,6 +38,14 @@ void Connection::share_growth(LinkEntry &link) {
     const uint64_t own = link.recovery->cwnd();
     link.recovery->set_growth_share(
         sum > own ? kModesty * static_cast<double>(own) / static_cast<double>(sum) : 1);
+}
+
+void Connection::share_probe(const LinkEntry &link, recovery::Probe probe, Time now) {
+    const LinkNumber group = bottlenecks_->group_of(link.number);
+    for (size_t i = 0; i < links_.size(); i++)
+        if (LinkEntry &l = link_at(i); l.number != link.number && l.usable() && l.recovery &&
+                                       bottlenecks_->group_of(l.number) == group)
+            l.recovery->follow(probe, now);
 }
 
 void Connection::note_bottlenecks(Time now) {

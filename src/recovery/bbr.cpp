@@ -10,6 +10,11 @@ namespace plait::recovery {
 namespace {
 constexpr double kMargin = 0.99;   // paced a little slower than the link, so that queues drain
 constexpr double kHeadroom = 0.15; // of the long-term bound, left to others while cruising
+constexpr double kProbeGain = 0.25;
+// Links of a group do not begin and end their probes in the same moment, and each keeps the best
+// that it has found meanwhile.
+constexpr double kGroupProbe = 0.4;
+constexpr double kLeastPart = 0.125;
 constexpr uint8_t kSlowerRounds = 3;
 constexpr uint64_t kMostWindow = uint64_t{1} << 40;
 
@@ -30,19 +35,23 @@ bool Bbr::probing() const {
     return state_ == State::kStartup || state_ == State::kRefill || state_ == State::kUp;
 }
 
+double Bbr::probe_gain() const {
+    return growth_share_ < 1 ? kProbeGain * kGroupProbe : kProbeGain;
+}
+
 double Bbr::pacing_gain() const {
     switch (state_) {
     case State::kStartup: return 2.77;
     case State::kDrain: return 0.35;
     case State::kDown: return 0.5;
-    case State::kUp: return 1 + 0.25 * static_cast<double>(growth_share_);
+    case State::kUp: return 1 + probe_gain();
     default: return 1;
     }
 }
 
 double Bbr::cwnd_gain() const {
     switch (state_) {
-    case State::kUp: return 2 + 0.25 * static_cast<double>(growth_share_);
+    case State::kUp: return 2 + probe_gain();
     case State::kProbeRtt: return 0.5;
     default: return 2;
     }
@@ -91,6 +100,7 @@ void Bbr::on_sent(Time, uint64_t, uint64_t) {}
 
 void Bbr::on_acked(const AckEvent &ack) {
     srtt_ = ack.srtt;
+    probe_ = Probe::kNone;
     update_round(ack);
     count(ack.bytes, 0);
     update_bandwidth(ack);
@@ -196,11 +206,17 @@ void Bbr::forget_loss() {
     loss_[0] = loss_[1] = {};
 }
 
+// How much of its group's window this link has; one that has little still counts for something.
+double Bbr::group_part() const {
+    return std::max(static_cast<double>(growth_share_), kLeastPart);
+}
+
+// Links that share a bottleneck meet the same loss: each needs its part of the evidence only.
 bool Bbr::too_much_lost() const {
     const double mtu = mtu_;
     const double seen = static_cast<double>(loss_[0].seen + loss_[1].seen) / mtu,
                  lost = static_cast<double>(loss_[0].lost + loss_[1].lost) / mtu;
-    if (seen < kLossMinSeen || lost < kLossMinLost)
+    if (seen < kLossMinSeen * group_part() || lost < kLossMinLost * group_part())
         return false;
     const double expected = kLossThreshold * seen;
     return lost > expected + 2 * std::sqrt(expected);

@@ -16,6 +16,9 @@
 // - Up ends when its own extra packets have made the forward queue an eighth of a round trip
 //   longer; the draft goes on for three rounds without growth. Down drains at 0.75 as BBRv2 did,
 //   not at 0.9. Both keep the queue below a quarter of a round trip in 95 of 100 packets.
+// - Links that share a bottleneck probe together, each with 0.4 of the gain, and each needs only
+// its
+//   share of the evidence of loss. None of them begins Startup anew.
 #pragma once
 
 #include "recovery/controller.h"
@@ -52,6 +55,9 @@ class Bbr final : public Controller {
     }
     void set_growth_share(double share) override { growth_share_ = static_cast<float>(share); }
 
+    Probe probe() const override { return probe_; }
+    void follow(Probe probe, Time now) override;
+
     uint64_t cwnd() const override { return cwnd_; }
     uint64_t pacing_rate() const override;
     // The first samples are of the little that was sent, not of the link.
@@ -87,6 +93,7 @@ class Bbr final : public Controller {
     uint64_t with_headroom() const;
     bool in_probe_bw() const;
     bool probing() const;
+    double probe_gain() const;
     double pacing_gain() const;
     double cwnd_gain() const;
     void update_round(const AckEvent &ack);
@@ -95,6 +102,7 @@ class Bbr final : public Controller {
     void update_min_rtt(const AckEvent &ack);
     void count(uint64_t seen, uint64_t lost);
     void forget_loss();
+    double group_part() const;
     bool too_much_lost() const;
     void keep_for_undo();
     void lower_short_bounds();
@@ -115,7 +123,7 @@ class Bbr final : public Controller {
     void raise_slope();
     void watch_queue(const AckEvent &ack);
     double loop(const AckEvent &ack) const;
-    bool time_to_probe(const AckEvent &ack);
+    bool time_to_probe(const AckEvent &ack) const;
     bool time_to_cruise(const AckEvent &ack) const;
     bool time_to_go_down(const AckEvent &ack);
     void start_down(Time now);
@@ -129,6 +137,7 @@ class Bbr final : public Controller {
     uint32_t draw(uint32_t below);
 
     State state_ = State::kStartup;
+    Probe probe_ = Probe::kNone;
     AckPhase ack_phase_ = AckPhase::kInit;
     bool round_start_ = false, full_bw_now_ = false, full_bw_reached_ = false;
     bool congested_ = false, marked_ = false; // in this round: by loss, by ECN

@@ -18,7 +18,6 @@ constexpr Duration kLeastWait = base::seconds(2);
 constexpr uint32_t kWaitSpread = 1'000'000; // us
 constexpr uint64_t kProbeStep = 8;          // packets that a bound grows in a probe without loss
 constexpr uint32_t kMostUpRounds = 30;
-constexpr double kLeastShare = 0.125; // of a group's probes: no link goes without for long
 } // namespace
 
 // A xorshift of the state: apart for flows that began apart, the same in each run of a simulation.
@@ -55,10 +54,10 @@ void Bbr::check_full_bw(const AckEvent &ack) {
 // Little that is sent beside somebody else's queue makes the link look slow; when there is more to
 // send, probes would take seconds to find its rate. But only what holds less than any connection
 // begins with begins anew: of a link that the scheduler takes now and then the rate is known, and
-// it would go to and fro between here and Startup.
+// it would go to and fro between here and Startup, and of one of a group it is the others' queue.
 void Bbr::check_doubt(const AckEvent &ack) {
-    if (!doubtful_ || !in_probe_bw() || ack.rate_app_limited || ack.delivery_rate == 0 ||
-        bdp(max_bw(), 1) >= initial_window(mtu_))
+    if (!doubtful_ || growth_share_ < 1 || !in_probe_bw() || ack.rate_app_limited ||
+        ack.delivery_rate == 0 || bdp(max_bw(), 1) >= initial_window(mtu_))
         return;
     state_ = State::kStartup;
     ack_phase_ = AckPhase::kInit;
@@ -114,14 +113,13 @@ void Bbr::update_phase(const AckEvent &ack) {
     adapt_long_bounds(ack);
     switch (state_) {
     case State::kDown:
-        if (time_to_probe(ack))
-            start_refill(ack.now);
-        else if (time_to_cruise(ack))
-            start_cruise();
-        return;
     case State::kCruise:
-        if (time_to_probe(ack))
+        if (time_to_probe(ack)) {
             start_refill(ack.now);
+            probe_ = Probe::kBegan;
+        } else if (state_ == State::kDown && time_to_cruise(ack)) {
+            start_cruise();
+        }
         return;
     case State::kRefill:
         if (round_start_) {
@@ -130,8 +128,10 @@ void Bbr::update_phase(const AckEvent &ack) {
         }
         return;
     case State::kUp:
-        if (time_to_go_down(ack))
+        if (time_to_go_down(ack)) {
             start_down(ack.now);
+            probe_ = Probe::kEnded;
+        }
         return;
     default: return;
     }
@@ -175,15 +175,22 @@ void Bbr::start_up(const AckEvent &ack) {
     raise_slope();
 }
 
-bool Bbr::time_to_probe(const AckEvent &ack) {
+// Each probe takes something from everybody else at the bottleneck, and the less had, the more it
+// finds. Links that probed one after the other would together hold as many parts as they are; if
+// all do so at the same time, they are to others what one is.
+void Bbr::follow(Probe probe, Time now) {
+    if (probe == Probe::kBegan && (state_ == State::kDown || state_ == State::kCruise))
+        start_refill(now);
+    else if (probe == Probe::kEnded && state_ == State::kUp)
+        start_down(now);
+}
+
+bool Bbr::time_to_probe(const AckEvent &ack) const {
     // A Reno flow would have filled the link once more by now; it shall find room.
-    const auto rounds = static_cast<uint32_t>(
-        std::clamp<uint64_t>(target() / mtu_, kLeastRenoRounds, kMostRenoRounds));
-    // Each probe takes something from everybody else at the bottleneck, whatever it is a part of:
-    // a group of links that shares one probes as often, all together, as one link would.
-    const double share = std::max(static_cast<double>(growth_share_), kLeastShare);
-    const double since_us = static_cast<double>((ack.now - cycle_start_).us) * share;
-    return since_us > static_cast<double>(probe_wait_.us) || rounds_since_probe_ * share >= rounds;
+    const double windows = static_cast<double>(target()) / mtu_ / group_part();
+    const auto rounds =
+        static_cast<uint32_t>(std::clamp<double>(windows, kLeastRenoRounds, kMostRenoRounds));
+    return ack.now - cycle_start_ > probe_wait_ || rounds_since_probe_ >= rounds;
 }
 
 bool Bbr::time_to_cruise(const AckEvent &ack) const {
@@ -232,8 +239,10 @@ void Bbr::adapt_long_bounds(const AckEvent &ack) {
         if (!ack.rate_app_limited)
             long_in_flight_ = std::max(
                 ack.sample_in_flight, static_cast<uint64_t>(static_cast<double>(target()) * kBeta));
-        if (state_ == State::kUp)
+        if (state_ == State::kUp) {
             start_down(ack.now);
+            probe_ = Probe::kEnded;
+        }
         return;
     }
     if (long_in_flight_ == kNone)

@@ -60,6 +60,9 @@ enum class ControllerKind : uint8_t {
     kBbr = 2,       // unknown, shared bottleneck; keeps the queue short
 };
 
+// How a controller looks for more than it was known to get, and stops.
+enum class Probe : uint8_t { kNone, kBegan, kEnded };
+
 class Controller {
   public:
     static constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();
@@ -84,6 +87,10 @@ class Controller {
     virtual void resume(uint64_t cwnd, uint64_t threshold) = 0;
     // Links that share a bottleneck grow by their share of the sum (1 = alone).
     virtual void set_growth_share(double) {}
+    // What the latest ACK has led to.
+    virtual Probe probe() const { return Probe::kNone; }
+    // So does this one, as a link that shares its bottleneck: all together probe as one would.
+    virtual void follow(Probe, Time) {}
     virtual void set_line_rate(uint64_t) {}
 
     virtual uint64_t cwnd() const = 0; // bytes

@@ -192,6 +192,8 @@ class LinkRecovery {
     void set_controller(ControllerKind kind, Time now);
     ControllerKind controller_kind() const { return config_.controller; }
     void set_growth_share(double share) { controller_->set_growth_share(share); }
+    Probe probe() const { return controller_->probe(); }
+    void follow(Probe probe, Time now) { controller_->follow(probe, now); }
 
     // --- idling ---
     // The peer owes no answer: the link may sleep, and this object go.

@@ -118,12 +118,12 @@ void bbr_two_links(World &w) {
 
 // Two links of one connection and a foreign one through the same queue: about half of it, less than
 // the two thirds that three equal ones would leave them.
-void one_bottleneck(World &w) {
+void one_bottleneck(World &w, recovery::ControllerKind controller) {
     const uint64_t rate = 3'750'000;
     const PipeModel line = wire_of(rate, millis(10), rate / 25);
     PipeModel longer = line;
     longer.delay = line.delay + w.rng().between(millis(0), millis(10));
-    Pair own(w, {line, longer}), foreign(w, {line});
+    Pair own(w, {line, longer}, setup_with(controller)), foreign(w, {line}, setup_with(controller));
     const auto common = std::make_shared<Queue>(line.rate, line.queue);
     for (Wire *wire : {own.wires[0], own.wires[1], foreign.wires[0]})
         wire->pipe(0).share(common);
@@ -249,7 +249,10 @@ constexpr Scenario kScenarios[] = {
     {"sim_two_links_marks_cleared_are_not_believed", cleared_marks, 10},
     {"sim_links_bbr_faults_everything_arrives", bbr_faults, 30},
     {"sim_two_links_bbr_rate_is_used", bbr_two_links, 4},
-    {"sim_two_links_one_bottleneck_take_about_half", one_bottleneck, 2},
+    {"sim_two_links_one_bottleneck_take_about_half",
+     [](World &w) { one_bottleneck(w, recovery::ControllerKind::kCubic); }, 2},
+    {"sim_two_links_bbr_one_bottleneck_take_about_half",
+     [](World &w) { one_bottleneck(w, recovery::ControllerKind::kBbr); }, 2},
     {"sim_two_links_of_one_kind_stay_apart", equal_links_apart, 2},
     {"sim_one_link_narrow_return_rate_is_used", narrow_return_clean, 3},
     {"sim_one_link_narrow_return_faults_acks_fit", narrow_return_faults, 4},

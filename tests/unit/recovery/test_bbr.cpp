@@ -216,31 +216,34 @@ Duration until_full(const Link &link, Duration drip) {
 
 } // namespace
 
-// How often it looks for more in a minute, as a part `share` of a group that shares a bottleneck.
-static int probes_in_a_minute(double share) {
-    Flow f(link_of(20, 20, 1), bbr(), 3);
-    f.run(seconds(5));
-    f.sender.set_growth_share(share);
-    int probes = 0;
-    bool up = false;
-    for (int i = 0; i < 12'000; i++) {
-        f.run(millis(5));
-        const bool is_up =
-            static_cast<const Bbr &>(f.sender.controller()).state() == Bbr::State::kUp;
-        probes += is_up && !up;
-        up = is_up;
-    }
-    return probes;
+static Bbr::State state_of(const Flow &f) {
+    return static_cast<const Bbr &>(f.sender.controller()).state();
 }
 
-CHECKED_TEST(test_bbr_links_of_a_group_probe_together_as_often_as_one) {
-    const int alone = probes_in_a_minute(1), part = probes_in_a_minute(0.4),
-              least = probes_in_a_minute(0.01);
-    std::printf("  probes a minute: alone %d, as 0.4 of a group %d, as 0.01 %d\n", alone, part,
-                least);
-    CHECK(alone >= 15);
-    CHECK(part >= alone / 4 && part <= alone / 2);
-    CHECK(least >= 1 && least < part); // a small part probes now and then too
+static bool reaches(Flow &f, Bbr::State state, Duration within) {
+    for (Duration t{}; t < within && state_of(f) != state; t = t + millis(1))
+        f.run(millis(1));
+    return state_of(f) == state;
+}
+
+CHECKED_TEST(test_bbr_link_of_a_group_probes_and_stops_with_the_others) {
+    Flow f(link_of(20, 20, 2), bbr(), 3);
+    f.run(seconds(5));
+    f.sender.set_growth_share(0.4);
+    for (int i = 0; i < 5; i++) {
+        CHECK(reaches(f, Bbr::State::kCruise, seconds(3)));
+        f.run(millis(200)); // far from its own time
+        CHECK(state_of(f) == Bbr::State::kCruise);
+        f.sender.follow(Probe::kEnded, f.now); // it has begun none
+        CHECK(state_of(f) == Bbr::State::kCruise);
+        f.sender.follow(Probe::kBegan, f.now);
+        CHECK(state_of(f) == Bbr::State::kRefill);
+        CHECK(f.sender.probe() == Probe::kNone); // nobody is asked to follow a follower
+        CHECK(reaches(f, Bbr::State::kUp, millis(100)));
+        f.sender.follow(Probe::kEnded, f.now);
+        CHECK(state_of(f) == Bbr::State::kDown);
+    }
+    CHECK(f.share(seconds(10)) >= 0.95);
     return true;
 }
 
@@ -268,7 +271,7 @@ int main() {
         cmocka_unit_test(test_bbr_shares_fairly_among_equals),
         cmocka_unit_test(test_bbr_beside_cubic_neither_starves),
         cmocka_unit_test(test_bbr_after_a_trickle_beside_a_foreign_queue_fills_the_link_soon),
-        cmocka_unit_test(test_bbr_links_of_a_group_probe_together_as_often_as_one),
+        cmocka_unit_test(test_bbr_link_of_a_group_probes_and_stops_with_the_others),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
