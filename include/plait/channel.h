@@ -27,7 +27,8 @@
  *      plait_channel_open(node, connection, "file", &cfg, &channel);
  *
  *  SENDING never blocks. What does not fit is answered with PLAIT_E_AGAIN, and WRITABLE tells when
- *  there is room. WRITABLE also comes once when a new channel first takes data, so that a program
+ *  there is room (or at once, where a megabyte was taken in one go and the buffer's size is left to
+ *  the library: acknowledgements are looked for in between). WRITABLE also comes once when a new channel first takes data, so that a program
  *  can do all its sending there. Data may be sent as soon as plait_channel_open has returned,
  *  before the peer has accepted.
  *  Four ways: plait_channel_send copies; plait_channel_reserve gives memory to write into, without
@@ -265,7 +266,7 @@ PLAIT_API plait_status plait_channel_refuse(plait_node *node, plait_channel chan
  *  data: [in] len bytes; may be NULL if len is 0.  len: in a message channel it may be 0 (an empty
  *  message).
  *  taken: [out] bytes taken; NULL allowed in message channels.
- *    PLAIT_E_AGAIN     no room now, *taken = 0; WRITABLE follows
+ *    PLAIT_E_AGAIN     not now, *taken = 0; WRITABLE follows
  *    PLAIT_E_TOO_BIG   a message larger than the peer (or a datagram channel) ever takes
  *    PLAIT_E_STATE     finished already, or a one-way channel of the peer
  *    PLAIT_E_RESET     the peer has stopped it, or this side has reset it

@@ -48,6 +48,11 @@ class NodeBudget {
     Pools *pools_ = nullptr;
 };
 
+// What the channels of a connection take in one go, without an acknowledgement in between, where
+// their send buffers' size is left to us: the time until the application looks after its node again
+// counts into the round trips, and these into the buffers' size.
+inline constexpr uint64_t kSendBurst = 1u << 20, kSendBurstLeast = 64u << 10;
+
 class ConnectionBudget {
   public:
     ConnectionBudget(NodeBudget &node, uint64_t share) : node_(node), share_(share) {}
@@ -139,6 +144,10 @@ class ConnectionBudget {
     }
     // Of one that is, or would be, among them.
     uint64_t send_share(bool is) const { return 2 * bdp_ / (bulk_ + (is ? 0 : 1)); }
+    // Of one of them, in one go.
+    uint64_t send_burst() const {
+        return std::max(kSendBurst / std::max(bulk_, 1u), kSendBurstLeast);
+    }
 
     // The longest encoding window that the peer takes; 0: it knows no REPAIR.
     void set_repair_window(uint64_t bytes) {

@@ -61,11 +61,18 @@ uint64_t SendHalf::buffer_limit(const Core &c) const {
 // once, or it could never be sent.
 bool SendHalf::fits(const Core &c, uint64_t n) const {
     const uint64_t limit = buffer_limit(c), used = cost();
+    if (pauses(c))
+        return false;
     return used + n <= limit || (n > limit / 2 && used <= limit / 2);
 }
 
-Status SendHalf::owe_writable() {
-    writable_owed_ = true;
+// kWritable follows: at once after a pause, else when there is room.
+Status SendHalf::refuse_for_now(Core &c) {
+    writable_owed_ = !pauses(c);
+    if (!writable_owed_) {
+        flight_->burst_start = written_;
+        c.tell(event::kWritable);
+    }
     return PLAIT_E_AGAIN;
 }
 
@@ -157,14 +164,15 @@ Result<size_t> SendHalf::send(Core &c, std::span<const Bytes> parts, Time now) {
         if (total > max_message_)
             return Error{PLAIT_E_TOO_BIG};
         if (!fits(c, total + base::varint_size(total)))
-            return Error{owe_writable()};
+            return Error{refuse_for_now(c)};
     } else {
         const uint64_t used = cost() + kExtentCost, limit = buffer_limit(c);
-        n = static_cast<size_t>(std::min<uint64_t>(total, limit > used ? limit - used : 0));
+        const uint64_t room = limit > used && !pauses(c) ? limit - used : 0;
+        n = static_cast<size_t>(std::min<uint64_t>(total, room));
         if (total == 0)
             return size_t{0};
         if (n == 0)
-            return Error{owe_writable()};
+            return Error{refuse_for_now(c)};
     }
     Flight &f = flight(now);
     if (c.config->messages) {
@@ -190,7 +198,7 @@ Result<MutBytes> SendHalf::reserve(Core &c, size_t min) {
     if (min > kReserveMax || (c.config->messages && min > max_message_))
         return Error{PLAIT_E_TOO_BIG};
     if (!fits(c, min + 4))
-        return Error{owe_writable()};
+        return Error{refuse_for_now(c)};
     Flight &f = flight(flight_ ? flight_->active : Time{});
     // The length is not known yet, its place is: a varint may be longer than it needs to be.
     const uint8_t header = !c.config->messages ? 0 : min < 0x4000 ? 2 : 4;
@@ -244,7 +252,7 @@ Status SendHalf::send_owned(Core &c, Bytes bytes, ReleaseFn fn, void *user, Time
     if (c.config->messages && bytes.size() > max_message_)
         return PLAIT_E_TOO_BIG;
     if (!fits(c, bytes.size() + 8 + 2 * kExtentCost))
-        return owe_writable();
+        return refuse_for_now(c);
     Flight &f = flight(now);
     if (c.config->messages) {
         uint8_t header[8];

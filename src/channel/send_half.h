@@ -135,7 +135,7 @@ class SendHalf {
         bool may_merge; // with a neighbour: nothing of it was ever sent, or it is bytes
     };
     struct Flight {
-        explicit Flight(uint64_t start) : buffer(start) {}
+        explicit Flight(uint64_t start) : buffer(start), burst_start(start) {}
         SendBuffer buffer;
         RangeSet settled;     // above settled_
         RangeSet resend;      // to be sent again
@@ -148,6 +148,7 @@ class SendHalf {
         std::vector<Skip> skips;
         base::Ring<uint64_t> marks; // to be acknowledged at once: the end of each
         Time active{};
+        uint64_t burst_start; // what was taken before the last acknowledgement or pause
         MutBytes reservation;
         uint8_t reserved_header = 0, next_serial = 0;
         bool reserved = false;
@@ -166,7 +167,12 @@ class SendHalf {
     bool fits(const Core &c, uint64_t n) const;
     void add_record(Core &c, uint64_t start, uint64_t size, Time now);
     void taken(Core &c, uint64_t bytes, Time now);
-    Status owe_writable();
+    // Takes no more before the application's next turn.
+    bool pauses(const Core &c) const {
+        return !c.config->send_buffer && flight_ &&
+               written_ - flight_->burst_start >= c.budget->send_burst();
+    }
+    Status refuse_for_now(Core &c);
     void note_room(Core &c);
     void note_low(Core &c);
     void write_off(Core &c);

@@ -275,11 +275,45 @@ void test_send_buffers_left_to_us_are_shared(void **) {
     two.reset();
 }
 
+// 64 KiB at a time, until it is refused.
+size_t send_in_a_row(Channel &c) {
+    const std::vector<uint8_t> piece(65536);
+    const Bytes parts[] = {piece};
+    size_t sum = 0;
+    for (auto taken = c.send(parts, kStart); taken.ok(); taken = c.send(parts, kStart))
+        sum += *taken;
+    return sum;
+}
+
+void test_send_a_burst_pauses_until_the_next_turn_or_ack(void **) {
+    Memory memory;
+    memory.budget.set_bdp(8u << 20);
+    Setup s;
+    s.config = stream();
+    s.peer_window = s.own_window = 8u << 20;
+    s.number = {2};
+    Channel c(s, memory.pools, memory.budget);
+    assert_int_equal(send_in_a_row(c), kSendBurst);
+    assert_true(c.take_events() & event::kWritable);
+    assert_int_equal(send_in_a_row(c), kSendBurst);
+    const Segment first = next(c);
+    c.take_events();
+    c.on_acked(0, first.length, false);
+    assert_int_equal(send_in_a_row(c), kSendBurst);
+    assert_true(c.take_events() & event::kWritable);
+    s.config.send_buffer = 4 * kSendBurst;
+    s.number = {4};
+    Channel sized(s, memory.pools, memory.budget);
+    assert_true(send_in_a_row(sized) > 2 * kSendBurst);
+    assert_false(sized.take_events() & event::kWritable);
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_send_buffers_left_to_us_are_shared),
+        cmocka_unit_test(test_send_a_burst_pauses_until_the_next_turn_or_ack),
         cmocka_unit_test(test_send_more_than_the_buffer_takes_a_part_then_tells_writable),
         cmocka_unit_test(test_send_beyond_the_limit_stops_and_says_blocked),
         cmocka_unit_test(test_segment_across_extents_has_two_parts_and_headroom),
