@@ -27,10 +27,10 @@
  *      plait_channel_open(node, connection, "file", &cfg, &channel);
  *
  *  SENDING never blocks. What does not fit is answered with PLAIT_E_AGAIN, and WRITABLE tells when
- *  there is room (or at once, where a megabyte was taken in one go and the buffer's size is left to
- *  the library: acknowledgements are looked for in between). WRITABLE also comes once when a new channel first takes data, so that a program
- *  can do all its sending there. Data may be sent as soon as plait_channel_open has returned,
- *  before the peer has accepted.
+ *  there is room. (Where the buffer's size is left to the library, it takes at most 1 MiB in one
+ *  go: then WRITABLE follows at once, after a look for acknowledgements.) WRITABLE also comes once
+ *  when a new channel first takes data, so that a program can do all its sending there. Data may be
+ *  sent as soon as plait_channel_open has returned, before the peer has accepted.
  *  Four ways: plait_channel_send copies; plait_channel_reserve gives memory to write into, without
  *  a copy of one's own; plait_channel_send_owned borrows the application's memory;
  *  plait_channel_send_gather copies several pieces as one.
