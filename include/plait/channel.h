@@ -27,7 +27,7 @@
  *      plait_channel_open(node, connection, "file", &cfg, &channel);
  *
  *  SENDING never blocks. What does not fit is answered with PLAIT_E_AGAIN, and WRITABLE tells when
- *  there is room. (Where the buffer's size is left to the library, it takes at most 1 MiB in one
+ *  there is room. (A stream whose buffer's size is left to the library takes at most 1 MiB in one
  *  go: then WRITABLE follows at once, after a look for acknowledgements.) WRITABLE also comes once
  *  when a new channel first takes data, so that a program can do all its sending there. Data may be
  *  sent as soon as plait_channel_open has returned, before the peer has accepted.

@@ -45,8 +45,9 @@
  *  sleeps in the library (mode 1, 3 and 4) therefore looks for input for up to 50 us before it
  *  sleeps, but only while it pays: after eight turns in a row that brought one or two small packets
  *  within 100 us and answered them, and as long as most such packets are found by looking; when
- *  they are not, it needs more such turns before it looks again, up to 1,024. Idle nodes, streams
- *  and bulk never look.
+ *  they are not, it needs more such turns before it looks again, up to 1,024. Idle nodes
+ *  never look, streams and bulk not for long; small packets both ways at more than some 20,000 a
+ *  second keep a core busy.
  *  plait_node_config.busy_poll_us sets a time instead, or none.
  *
  *  WORKERS.  By default all of a node's work is done in one loop, by one core. A node with several

@@ -93,7 +93,7 @@ plait_status plait_channel_reserve(plait_node *node, plait_channel channel, size
             return null_argument(function, space == nullptr ? "space" : "room");
         if (min == 0)
             return fail(PLAIT_E_INVALID, "%s: at least 1 byte has to be asked for", function);
-        const auto got = call.node().reserve(channel, min);
+        const auto got = call.node().reserve(channel, min, call.now());
         if (!got)
             return got.status();
         *space = got->data();

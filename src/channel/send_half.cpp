@@ -61,14 +61,14 @@ uint64_t SendHalf::buffer_limit(const Core &c) const {
 // once, or it could never be sent.
 bool SendHalf::fits(const Core &c, uint64_t n) const {
     const uint64_t limit = buffer_limit(c), used = cost();
-    if (pauses(c))
+    if (burst_left(c) == 0)
         return false;
     return used + n <= limit || (n > limit / 2 && used <= limit / 2);
 }
 
 // kWritable follows: at once after a pause, else when there is room.
 Status SendHalf::refuse_for_now(Core &c) {
-    writable_owed_ = !pauses(c);
+    writable_owed_ = burst_left(c) != 0;
     if (!writable_owed_) {
         flight_->burst_start = written_;
         c.tell(event::kWritable);
@@ -167,8 +167,8 @@ Result<size_t> SendHalf::send(Core &c, std::span<const Bytes> parts, Time now) {
             return Error{refuse_for_now(c)};
     } else {
         const uint64_t used = cost() + kExtentCost, limit = buffer_limit(c);
-        const uint64_t room = limit > used && !pauses(c) ? limit - used : 0;
-        n = static_cast<size_t>(std::min<uint64_t>(total, room));
+        const uint64_t room = limit > used ? limit - used : 0;
+        n = static_cast<size_t>(std::min<uint64_t>({total, room, burst_left(c)}));
         if (total == 0)
             return size_t{0};
         if (n == 0)
@@ -187,7 +187,7 @@ Result<size_t> SendHalf::send(Core &c, std::span<const Bytes> parts, Time now) {
     }
     taken(c, n, now);
     if (n < total)
-        writable_owed_ = true;
+        refuse_for_now(c);
     return n;
 }
 

@@ -167,10 +167,13 @@ class SendHalf {
     bool fits(const Core &c, uint64_t n) const;
     void add_record(Core &c, uint64_t start, uint64_t size, Time now);
     void taken(Core &c, uint64_t bytes, Time now);
-    // Takes no more before the application's next turn.
-    bool pauses(const Core &c) const {
-        return !c.config->send_buffer && flight_ &&
-               written_ - flight_->burst_start >= c.budget->send_burst();
+    // What a stream takes before the application's next turn. Of messages any number: a program
+    // may drop those that are refused.
+    uint64_t burst_left(const Core &c) const {
+        if (c.config->send_buffer || c.config->messages || !flight_)
+            return UINT64_MAX;
+        const uint64_t most = c.budget->send_burst(), taken = written_ - flight_->burst_start;
+        return most > taken ? most - taken : 0;
     }
     Status refuse_for_now(Core &c);
     void note_room(Core &c);

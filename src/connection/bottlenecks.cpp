@@ -20,6 +20,10 @@ void Connection::watch_bottlenecks(LinkEntry &link, uint32_t received_us, Time n
     bottlenecks_->add(link.number, received_us, link.recovery->one_way().fwd_relative());
     if (bottlenecks_->look(now))
         note_bottlenecks(now);
+}
+
+// Its controller has just been told of an ACK.
+void Connection::keep_in_step(LinkEntry &link, Time now) {
     if (!link.shares_bottleneck)
         return;
     share_growth(link);

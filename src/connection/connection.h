@@ -422,6 +422,7 @@ class Connection {
     // bottlenecks.cpp
     void watch_bottlenecks(LinkEntry &link, uint32_t received_us, Time now);
     void share_growth(LinkEntry &link);
+    void keep_in_step(LinkEntry &link, Time now);
     void share_probe(const LinkEntry &link, recovery::Probe probe, Time now);
     void note_bottlenecks(Time now);
 

@@ -34,6 +34,8 @@ Status Connection::on_ack(const wire::AckFrame &f, LinkEntry &arrived_on, Time n
         arrived_on.recovery->brought_at = now;
     if (out.largest_is_new)
         watch_bottlenecks(*link, f.rx_time_us, now);
+    if (answered)
+        keep_in_step(*link, now);
     settle(*link, now);
     if (answered) {
         if (link->recovery->acks_from != arrived_on.number)

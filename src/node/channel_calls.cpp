@@ -96,16 +96,19 @@ Result<size_t> Node::send(uint64_t channel, std::span<const Bytes> parts, Time n
     if (!e.ok())
         return Error{e.status()};
     const auto r = (*e)->send(parts, now);
-    if (r.ok())
+    if (r.ok() || r.status() == PLAIT_E_AGAIN)
         core_->connection_of(**e).after_channel_call(**e, now);
     return r;
 }
 
-Result<MutBytes> Node::reserve(uint64_t channel, size_t min) {
+Result<MutBytes> Node::reserve(uint64_t channel, size_t min, Time now) {
     const auto e = core_->open_channel(channel);
     if (!e.ok())
         return Error{e.status()};
-    return (*e)->reserve(min);
+    const auto r = (*e)->reserve(min);
+    if (r.status() == PLAIT_E_AGAIN)
+        core_->connection_of(**e).after_channel_call(**e, now);
+    return r;
 }
 
 Status Node::commit(uint64_t channel, size_t n, Time now) {

@@ -154,7 +154,7 @@ class Node {
     Result<bool> has_messages(uint64_t channel) const; // of that only whether it carries messages
     Status set_channel_token(uint64_t channel, uint64_t token);
     Result<size_t> send(uint64_t channel, std::span<const Bytes> parts, Time now);
-    Result<MutBytes> reserve(uint64_t channel, size_t min);
+    Result<MutBytes> reserve(uint64_t channel, size_t min, Time now);
     Status commit(uint64_t channel, size_t n, Time now);
     Status send_owned(uint64_t channel, Bytes data, channel::ReleaseFn release, void *user,
                       Time now);

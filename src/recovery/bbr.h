@@ -17,8 +17,7 @@
 //   longer; the draft goes on for three rounds without growth. Down drains at 0.75 as BBRv2 did,
 //   not at 0.9. Both keep the queue below a quarter of a round trip in 95 of 100 packets.
 // - Links that share a bottleneck probe together, each with 0.4 of the gain, and each needs only
-// its
-//   share of the evidence of loss. None of them begins Startup anew.
+//   its share of the evidence of loss. None of them begins Startup anew.
 #pragma once
 
 #include "recovery/controller.h"

@@ -177,8 +177,11 @@ void Bbr::start_up(const AckEvent &ack) {
 
 // Each probe takes something from everybody else at the bottleneck, and the less had, the more it
 // finds. Links that probed one after the other would together hold as many parts as they are; if
-// all do so at the same time, they are to others what one is.
+// all do so at the same time, they are to others what one is. One whose round trips are much longer
+// would never have done with one probe before the next: it follows when it has seen some of them.
 void Bbr::follow(Probe probe, Time now) {
+    if (probe == Probe::kBegan && rounds_since_probe_ < kLeastRenoRounds / 4)
+        return;
     if (probe == Probe::kBegan && (state_ == State::kDown || state_ == State::kCruise))
         start_refill(now);
     else if (probe == Probe::kEnded && state_ == State::kUp)

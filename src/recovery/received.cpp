@@ -54,7 +54,7 @@ bool ReceivedPackets::out_of_order(PacketNumber pn) const {
 // The sender's window is not known here, but what arrives in a round trip is: an eighth of that.
 void ReceivedPackets::count_rate(Time now) {
     window_packets_++;
-    if (now - window_start_ < std::max({srtt_, kShortestRtt, frequency_.delay * kAcksPerRtt}))
+    if (now - window_start_ < std::max(srtt_, frequency_.delay * kAcksPerRtt))
         return;
     const bool growing = window_packets_ > last_window_ + last_window_ / 2;
     const uint32_t per_rtt = growing ? kAcksPerRttGrowing : kAcksPerRtt;

@@ -72,8 +72,6 @@ class ReceivedPackets {
     static constexpr uint32_t kEarlyPackets = 100; // acknowledged every 2nd: the peer's slow start
     static constexpr uint32_t kMaxAckEvery = 90;
     static constexpr uint32_t kAcksPerRtt = 8;
-    // Counted so long at least: on shorter ways an ACK costs more than it speeds up.
-    static constexpr Duration kShortestRtt = base::micros(800);
     static constexpr uint32_t kAcksPerRttGrowing = 32; // a sender in slow start watches the delay
     static constexpr uint32_t kImmediatePerRtt = 4;
     static constexpr Duration kMinAckDelay = base::millis(1);

@@ -73,7 +73,7 @@ bool Endpoints::look(Time now) {
     for (const auto &h : slots_)
         if (h && h->self != nullptr && !h->failed && h->members == nullptr && h->watches_input())
             found |= receive(*h, now);
-    return found;
+    return found || services_.noticed;
 }
 
 // False: nothing had come.

@@ -218,30 +218,34 @@ void Worker::forget_event(uint32_t type, uint64_t connection) {
 }
 
 // Looks for input until `quiet`: at the endpoints themselves, which takes half as long as asking
-// the poller first, and now and then at all that the poller knows. Only then others get the lock,
-// so at once if somebody wants it. True: there is something to do.
+// the poller first, and now and then at all that the poller knows, also while each look finds
+// something. Only then others get the lock, so at once if somebody wants it. True: there is
+// something to do.
 bool Worker::look_busily(Lock &lock, Time &now, Time &until, Time quiet, Status &status) {
-    constexpr int kLooks = 8; // at the endpoints, to each one at the poller
-    for (int n = 1;; n++) {
+    constexpr uint32_t kLooks = 8; // at the endpoints, to each one at the poller
+    for (;;) {
         sleep_until_ = now;
-        if (endpoints_.look(now))
-            return true;
-        if (n % kLooks == 0 || lock_wanted_.load(std::memory_order_relaxed) != 0) {
+        const bool seen = endpoints_.look(now);
+        if (++looks_ % kLooks == 0 || lock_wanted_.load(std::memory_order_relaxed) != 0) {
             status = active_->sleep(lock, Duration{0});
-            until = std::min(until, deadline());
             if (status != PLAIT_OK || active_->found() || loop_has_events() || stopping_)
                 return true;
         }
+        if (seen)
+            return true;
         now = monotonic_now();
-        if (now >= std::min(quiet, until))
-            return false;
+        if (now >= std::min(quiet, until)) {
+            until = std::min(until, deadline()); // a look, or a call, may have set a timer
+            return now >= until;
+        }
     }
 }
 
 Status Worker::sleep(Lock &lock, Time now, Time until) {
     const auto length = [&] { return until == kNever ? kNoTimeout : until - now; };
     Status status = PLAIT_OK;
-    if (until > now) {
+    const bool told = watchers_ != 0 && has_events(); // somebody needs the lock to take them
+    if (until > now && !told) {
         const Traffic traffic = endpoints_.take_traffic();
         const Duration look = busy_poll_ ? *busy_poll_ : patience_.next(waited_, traffic);
         if (look.us > 0 && look_busily(lock, now, until, now + look, status))

@@ -194,6 +194,7 @@ class Worker final : private Sink {
     size_t connections_pruned_ = 64;
     Time sleep_until_{};     // what a sleeper, or an alarm, is set to
     uint32_t watchers_ = 0;  // threads that wait for changed_
+    uint32_t looks_ = 0;     // at the endpoints, without asking the poller
     bool sleeping_ = false;  // somebody is inside the poller
     bool turning_ = false;   // a caller's thread is the loop
     bool stopping_ = false;  // the thread shall end

@@ -322,7 +322,7 @@ Status FlowEnd::send_parts(Bytes piece, uint64_t &taken) {
 }
 
 Status FlowEnd::send_reserved(Bytes piece, uint64_t &taken) {
-    const auto room = node->engine().reserve(channel, piece.size());
+    const auto room = node->engine().reserve(channel, piece.size(), node->local_time());
     if (!room.ok())
         return room.status();
     if (room->size() < piece.size())

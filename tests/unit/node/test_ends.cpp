@@ -226,7 +226,7 @@ void test_reservation_open_closed_waits_for_commit(void **) {
     World w;
     assert_true(w.connect());
     const uint64_t ch = *w.a.node.open_channel(w.ca, "", channel::stream(), w.now);
-    const auto space = w.a.node.reserve(ch, 100);
+    const auto space = w.a.node.reserve(ch, 100, w.now);
     assert_true(space.ok());
     w.a.node.close(w.ca, 0, "", w.now);
     w.idle(base::seconds(8));
