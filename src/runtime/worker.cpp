@@ -168,22 +168,14 @@ void Worker::note_connection(uint64_t connection) {
     connections_pruned_ = std::max<size_t>(connections_.size(), 64);
 }
 
-// Tells every peer, in one packet, and then lets the engine clear away what it would keep for
-// repeating that packet, so that memory lent with send_owned comes back.
+// Tells every peer, in one packet. Memory lent with send_owned comes back by it.
 void Worker::end_connections(Time now) {
     std::array<plait_event, kDeliverBatch> events;
-    while (take_events(events, now) != 0)
+    while (take_events(events, now) != 0) // they may tell of connections
         continue;
     for (const uint64_t connection : connections_)
         node_->close(connection, 0, "", now);
     settle(now);
-    while (take_events(events, now) != 0)
-        continue;
-    const Time end = now + kLongestClose;
-    for (size_t left = 1 + connections_.size(); left > 0 && node_->deadline() <= end; left--) {
-        node_->on_timer(end);
-        settle(end);
-    }
 }
 
 // Takes what waits in the node aside, where a blocking helper can look for what it waits for. As in

@@ -36,8 +36,7 @@ namespace plait::runtime {
 
 inline constexpr size_t kDeliverBatch = 64; // events taken out of the node at once
 inline constexpr size_t kStashMax = 4096;   // events that blocking helpers put aside
-inline constexpr Duration kLongestClose = base::seconds(60); // longer than any CLOSE is repeated
-inline constexpr int kSettleRounds = 8; // drains in a row that plugins may cause
+inline constexpr int kSettleRounds = 8;     // drains in a row that plugins may cause
 
 struct WorkerConfig {
     uint32_t poller = PLAIT_POLLER_DEFAULT;
