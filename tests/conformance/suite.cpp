@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace plait::conformance {
 
@@ -105,12 +108,13 @@ bool Pair::carries(plait_host_endpoint *from, plait_host_endpoint *to, const Byt
 
 bool Pair::reaches(plait_host_endpoint *from, plait_host_endpoint *to, const Bytes &data) {
     batch.assign(1, data);
-    return send_batch(from, address_of(to)) && host.run(
-        [&] {
-            return std::any_of(to->inbox.begin(), to->inbox.end(),
-                               [&](const Received &r) { return r.data == data; });
-        },
-        kPatienceMs);
+    return send_batch(from, address_of(to)) &&
+           host.run(
+               [&] {
+                   return std::any_of(to->inbox.begin(), to->inbox.end(),
+                                      [&](const Received &r) { return r.data == data; });
+               },
+               kPatienceMs);
 }
 
 int Pair::carry_many(plait_host_endpoint *from, plait_host_endpoint *to, uint32_t count,
@@ -178,6 +182,19 @@ bool Pair::open_z() {
     }
     addr_z = own_address(z);
     return true;
+}
+
+bool has_ipv6() {
+    const int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+    sockaddr_in6 loopback{};
+    loopback.sin6_family = AF_INET6;
+    loopback.sin6_addr = in6addr_loopback;
+    const bool has =
+        fd >= 0 && bind(fd, reinterpret_cast<sockaddr *>(&loopback), sizeof loopback) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return has;
 }
 
 int pair_setup(void **state) {

@@ -26,8 +26,8 @@ struct Pair {
     plait_host_endpoint *a = nullptr, *z = nullptr;
     plait_addr addr_a{}, addr_z{};
     bool point_to_point = false;
-    uint32_t mtu = 0;  // from a to z
-    uint64_t rate = 0; // bytes a second, 0: not known
+    uint32_t mtu = 0;         // from a to z
+    uint64_t rate = 0;        // bytes a second, 0: not known
     std::vector<Bytes> batch; // of a test; here, because cmocka leaves a failing test by longjmp
 
     // Sends `batch` from one to the other, waiting for WRITABLE where it must. False: a status
@@ -67,10 +67,15 @@ std::vector<CMUnitTest> endpoint_tests();
 std::vector<CMUnitTest> transfer_tests();
 std::vector<CMUnitTest> pressure_tests();
 
+// Whether the machine has an address of IPv6 of its own.
+bool has_ipv6();
+
 // Sizes from 1 to mtu: all small ones, then some.
 std::vector<uint32_t> sizes_up_to(uint32_t mtu);
 
 } // namespace plait::conformance
 
-#define PAIR_TEST(f) \
-    CMUnitTest { #f, f, pair_setup, pair_teardown, nullptr }
+#define PAIR_TEST(f)                                                                               \
+    CMUnitTest {                                                                                   \
+#f, f, pair_setup, pair_teardown, nullptr                                                  \
+    }

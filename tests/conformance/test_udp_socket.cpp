@@ -55,11 +55,31 @@ namespace {
 
 constexpr int kPatienceMs = 3000;
 
-int udp_setup(void **state) {
+int setup_on(void **state, const char *uri) {
     refusal = Refusal{};
     g_suite.transport = &plait_transport_udp;
-    g_suite.uri_a = g_suite.uri_z = "udp://127.0.0.1:0";
+    g_suite.uri_a = g_suite.uri_z = uri;
     return pair_setup(state);
+}
+
+int udp_setup(void **state) {
+    return setup_on(state, "udp://127.0.0.1:0");
+}
+
+// Where there is no IPv6 the test is skipped: by itself, which a setup cannot do.
+int udp6_setup(void **state) {
+    return setup_on(state, has_ipv6() ? "udp://[::1]:0" : "udp://127.0.0.1:0");
+}
+
+bool runs_on_ipv6() {
+    return g_suite.uri_z.find('[') != std::string::npos;
+}
+
+template <void (*test)(void **)> void on_ipv6(void **state) {
+    if (!has_ipv6()) {
+        skip();
+    }
+    test(state);
 }
 
 plait_addr address(const char *text) {
@@ -154,10 +174,12 @@ void test_open_tells_what_is_wrong(void **state) {
 
 void test_any_address_tells_which_one_was_asked(void **state) {
     Pair &p = pair_of(state);
+    const bool six = runs_on_ipv6();
+    const std::vector<const char *> own = {"127.0.0.2:", "127.0.0.3:", "127.0.0.1:"};
     p.host.close(p.z);
-    p.z = p.host.open(&plait_transport_udp, "udp://0.0.0.0:0");
+    p.z = p.host.open(&plait_transport_udp, six ? "udp://[::]:0" : "udp://0.0.0.0:0");
     assert_non_null(p.z);
-    for (const char *ip : {"127.0.0.2:", "127.0.0.3:", "127.0.0.1:"}) {
+    for (const char *ip : six ? std::vector<const char *>{"[::1]:"} : own) {
         p.addr_z = address((ip + std::to_string(port_of(p.z->bound))).c_str());
         assert_true(p.carries(p.a, p.z, pattern(1, 50)));
         assert_true(same(p.z->inbox[0].local, p.addr_z));
@@ -209,18 +231,18 @@ void test_ecn_is_each_packets_own_after_many_others(void **state) {
 
 void test_local_address_of_others_is_refused_alone(void **state) {
     Pair &p = pair_of(state);
-    plait_addr foreign = address("192.0.2.77:1");
-    plait_addr six = address("[::1]:1");
+    plait_addr foreign = address(runs_on_ipv6() ? "[2001:db8::77]:1" : "192.0.2.77:1");
+    plait_addr other = address(runs_on_ipv6() ? "127.0.0.1:1" : "[::1]:1");
     p.batch = {pattern(1, 50)};
     plait_datagram d = datagram_to(p.addr_z, p.batch[0]);
     uint32_t sent = 0;
-    d.local = &six;
+    d.local = &other; // of the other family
     assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_ADDRESS);
     d.local = &foreign;
     plait_status status = p.a->send(&d, 1, &sent);
     assert_true(status == PLAIT_E_ADDRESS || status == PLAIT_E_LINK_DOWN);
     d.local = nullptr;
-    d.peer = &six; // an IPv6 address on an IPv4 socket
+    d.peer = &other;
     assert_int_equal(p.a->send(&d, 1, &sent), PLAIT_E_ADDRESS);
     assert_true(p.carries(p.a, p.z, pattern(2, 60)));
 }
@@ -245,7 +267,8 @@ void test_both_families_take_one_port(void **state) {
 
 void test_workers_share_a_port(void **state) {
     Pair &p = pair_of(state);
-    plait_host_endpoint *first = p.host.open(&plait_transport_udp, "udp://127.0.0.1:0", 0, 2);
+    const char *const any_port = g_suite.uri_z.c_str();
+    plait_host_endpoint *first = p.host.open(&plait_transport_udp, any_port, 0, 2);
     assert_non_null(first);
     std::string uri = "udp://" + text_of(first->bound);
     plait_host_endpoint *second = p.host.open(&plait_transport_udp, uri.c_str(), 1, 2);
@@ -388,6 +411,10 @@ void test_info_knows_what_no_peer_can_be_at(void **state) {
     CMUnitTest {                                                                                   \
 #f, f, udp_setup, pair_teardown, nullptr                                                   \
     }
+#define UDP6_TEST(f)                                                                               \
+    CMUnitTest {                                                                                   \
+#f " (IPv6)", on_ipv6 < f>, udp6_setup, pair_teardown, nullptr                             \
+    }
 
 } // namespace
 
@@ -400,6 +427,11 @@ int main() {
         UDP_TEST(test_one_address_is_told_and_may_be_named),
         UDP_TEST(test_ecn_is_each_packets_own_after_many_others),
         UDP_TEST(test_local_address_of_others_is_refused_alone),
+        UDP6_TEST(test_any_address_tells_which_one_was_asked),
+        UDP6_TEST(test_one_address_is_told_and_may_be_named),
+        UDP6_TEST(test_ecn_is_each_packets_own_after_many_others),
+        UDP6_TEST(test_local_address_of_others_is_refused_alone),
+        UDP6_TEST(test_workers_share_a_port),
         UDP_TEST(test_both_families_take_one_port),
         UDP_TEST(test_workers_share_a_port),
         UDP_TEST(test_port_unreachable_is_stepped_over),
