@@ -19,8 +19,9 @@
  *                                          sockets and timers.
  *    (3) plait_node_start with a callback  the library's own thread calls back. The fastest.
  *    (4) plait_node_start without one,     the library's own thread does the work, the
- *        plait_node_wait                   application takes events from another. Slower by a
- *                                          wake-up; what language bindings use.
+ *        plait_node_wait                   application takes events from another, which does
+ *                                          the work itself while it waits often. What language
+ *                                          bindings use.
  *    (5) plait_node_attach                 the node lives in the application's libevent loop.
  *                                          Events by callback, plait_node_start says which.
  *

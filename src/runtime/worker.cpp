@@ -220,7 +220,7 @@ bool Worker::look_busily(Lock &lock, Time &now, Time &until, Time quiet, Status 
         const bool seen = endpoints_.look(now);
         if (++looks_ % kLooks == 0 || lock_wanted_.load(std::memory_order_relaxed) != 0) {
             status = active_->sleep(lock, Duration{0});
-            if (status != PLAIT_OK || active_->found() || loop_has_events() || stopping_)
+            if (status != PLAIT_OK || active_->found() || has_fresh_events() || stopping_)
                 return true;
         }
         if (seen)
@@ -243,6 +243,10 @@ Status Worker::sleep(Lock &lock, Time now, Time until) {
         if (look.us > 0 && look_busily(lock, now, until, now + look, status))
             return status;
     }
+    // Who calls from another thread sets timers, too. While that is often, a sleep is too short for
+    // most of these to come before its end, and nobody has to be woken because of them.
+    if (mode_ == Mode::kThread && waited_ < kNap)
+        until = std::min(until, now + kNap);
     sleep_until_ = until;
     return active_->sleep(lock, until <= now ? Duration{0} : length());
 }
@@ -307,6 +311,9 @@ void Worker::alert(Time now) {
     if (sleeping_ || (mode_ == Mode::kAttached && !is_attached_thread())) {
         if (events || deadline() < sleep_until_)
             waker_.wake();
+    } else if (lent_) {
+        if (deadline() < lent_until_)
+            returned_.notify_one();
     } else if (mode_ == Mode::kAttached || (fd_in_use_ && mode_ == Mode::kCallers)) {
         set_alarm(deadline() == kNever ? kNever : std::max(deadline(), now));
         if (events)

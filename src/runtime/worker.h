@@ -12,7 +12,8 @@
 // new deadline or has events to deliver. Callbacks run without the lock; calls made inside one do
 // not drain: that follows when the callbacks of the turn have returned, so that an answer and the
 // acknowledgement of the question share a packet. So they do with wait, once it is seen that the
-// application answers in its turns.
+// application answers in its turns. A thread of ours whose events others wait for lends them the
+// loop: they then do its work while they wait.
 #pragma once
 
 #include "node/node.h"
@@ -36,7 +37,9 @@ namespace plait::runtime {
 
 inline constexpr size_t kDeliverBatch = 64; // events taken out of the node at once
 inline constexpr size_t kStashMax = 4096;   // events that blocking helpers put aside
-inline constexpr int kSettleRounds = 8;     // drains in a row that plugins may cause
+inline constexpr Duration kNap{1000};       // a sleep that calls from other threads seldom shorten
+inline constexpr Duration kLendMin{100}, kLendMax{800}; // of the loop, unused
+inline constexpr int kSettleRounds = 8;                 // drains in a row that plugins may cause
 
 struct WorkerConfig {
     uint32_t poller = PLAIT_POLLER_DEFAULT;
@@ -135,7 +138,7 @@ class Worker final : private Sink {
     Time deadline() const;
     // Whether it is the loop that hands the events over; in mode 4 others come for them.
     bool loop_has_events() const {
-        return has_events() && (mode_ != Mode::kThread || callback_ != nullptr);
+        return has_events() && (mode_ != Mode::kThread || callback_ != nullptr || borrowed_);
     }
     bool has_fresh_events() const { return !stuck_ && node_->has_events(); }
     bool has_events() const { return !stash_.empty() || has_fresh_events(); }
@@ -159,6 +162,8 @@ class Worker final : private Sink {
     void thread_main();
     void leave_thread(Lock &lock);
     Status wait_for_thread(Lock &lock, std::span<plait_event> out, size_t &got, Time end);
+    Status step_beside(Lock &lock, Time end);
+    void lend(Lock &lock);
     Status refuse_wait() const;
     static Status refuse_in_callback();
     Status block_step(Lock &lock, Time end);
@@ -187,7 +192,10 @@ class Worker final : private Sink {
     void *callback_user_ = nullptr;
     std::thread thread_;
     std::thread::id callback_thread_, attached_thread_;
-    std::condition_variable changed_; // a turn has ended, or events wait
+    std::condition_variable changed_;  // a turn has ended, or events wait
+    std::condition_variable returned_; // the thread shall be the loop again
+    Time lent_until_{};                // unless somebody borrows the loop meanwhile
+    uint32_t borrowings_ = 0;
     std::vector<plait_event> stash_;
     std::unordered_set<uint64_t> connections_; // told to the application, and some that are gone
     size_t connections_pruned_ = 64;
@@ -196,6 +204,8 @@ class Worker final : private Sink {
     uint32_t looks_ = 0;     // at the endpoints, without asking the poller
     bool sleeping_ = false;  // somebody is inside the poller
     bool turning_ = false;   // a caller's thread is the loop
+    bool lent_ = false;      // the thread leaves the loop to callers that wait
+    bool borrowed_ = false;  // one of them is the loop
     bool stopping_ = false;  // the thread shall end
     bool fd_in_use_ = false; // plait_node_fd was called
     bool woken_ = false;     // plait_node_wake was called

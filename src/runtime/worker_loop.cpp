@@ -90,13 +90,50 @@ Status Worker::wait(std::span<plait_event> out, size_t &got, int timeout_ms) {
 // Mode 4: the thread does the work, this one waits for what comes of it.
 Status Worker::wait_for_thread(Lock &lock, std::span<plait_event> out, size_t &got, Time end) {
     const Flag flag(turning_);
-    watchers_++;
-    while (!has_events() && !woken_ && mode_ == Mode::kThread && monotonic_now() < end)
-        wait_until(changed_, lock, end);
-    watchers_--;
+    Status status = PLAIT_OK;
+    while (status == PLAIT_OK && !has_events() && !woken_ && mode_ == Mode::kThread &&
+           monotonic_now() < end) {
+        status = step_beside(lock, end);
+        run_releases(lock);
+    }
     woken_ = false;
+    if (status != PLAIT_OK)
+        return status;
     got = take_events(out, monotonic_now());
+    alert(monotonic_now());
     return PLAIT_OK;
+}
+
+// A round of waiting beside the thread, which is the loop, or has left that to whoever waits.
+Status Worker::step_beside(Lock &lock, Time end) {
+    if (!lent_ || borrowed_) {
+        alert(monotonic_now());
+        watchers_++;
+        wait_until(changed_, lock, end);
+        watchers_--;
+        return PLAIT_OK;
+    }
+    const Flag flag(borrowed_);
+    borrowings_++;
+    const Status status = turn(lock, end, true);
+    if (lent_until_ == kNever)
+        returned_.notify_one();
+    return status;
+}
+
+// The thread's turn has woken somebody who waits, and who will wait again for what comes next: he
+// is faster as the loop himself, as nobody has to wake him then. So the thread leaves it to him as
+// long as he comes back to it; when he does not, it is the loop again after a fraction of any
+// acknowledgement's delay.
+void Worker::lend(Lock &lock) {
+    const Flag flag(lent_);
+    Duration length = kLendMin;
+    for (bool is_used = true; is_used && !stopping_; length = std::min(length * 2, kLendMax)) {
+        const uint32_t before = borrowings_;
+        lent_until_ = borrowed_ ? kNever : std::min(monotonic_now() + length, deadline());
+        wait_until(returned_, lock, lent_until_);
+        is_used = borrowed_ || (borrowings_ != before && deadline() > monotonic_now());
+    }
 }
 
 Result<int> Worker::fd() {
@@ -177,12 +214,15 @@ void Worker::thread_main() {
                 settle(monotonic_now());
         }
         run_releases(lock);
+        if (!calls_back && watchers_ != 0)
+            lend(lock);
     }
 }
 
 void Worker::leave_thread(Lock &lock) {
     stopping_ = true;
     waker_.wake();
+    returned_.notify_one();
     std::thread thread = std::move(thread_);
     lock.unlock();
     thread.join();
@@ -292,11 +332,8 @@ Status Worker::block_step(Lock &lock, Time end) {
         const Status status = turn(lock, end, true);
         return status == PLAIT_OK ? PLAIT_E_AGAIN : status;
     }
-    alert(monotonic_now());
-    watchers_++;
-    wait_until(changed_, lock, end);
-    watchers_--;
-    return PLAIT_E_AGAIN;
+    const Status status = step_beside(lock, end);
+    return status == PLAIT_OK ? PLAIT_E_AGAIN : status;
 }
 
 } // namespace plait::runtime

@@ -134,8 +134,86 @@ static void many_threads(void **state, uint32_t own_thread) {
     assert_int_equal(s.out_of_order, 0);
 }
 
-static void test_many_threads_with_the_librarys_loop(void **state) { many_threads(state, 1); }
-static void test_many_threads_while_one_waits(void **state) { many_threads(state, 0); }
+static void test_many_threads_with_the_librarys_loop(void **state) {
+    many_threads(state, 1);
+}
+static void test_many_threads_while_one_waits(void **state) {
+    many_threads(state, 0);
+}
+
+/* z sends everything back. */
+static void send_back(plait_node *node, const plait_event *event, void *user) {
+    int message;
+    size_t n;
+    (void)user;
+    if (event->type == PLAIT_EVENT_CHANNEL_REQUEST)
+        plait_channel_accept(node, event->channel, NULL);
+    else if (event->type == PLAIT_EVENT_READABLE)
+        while (plait_channel_read(node, event->channel, &message, sizeof message, &n) == PLAIT_OK)
+            plait_channel_send(node, event->channel, &message, n, NULL);
+}
+
+static int wrong_answers(plait_node *node, plait_channel channel, int count) {
+    int wrong = 0;
+    for (int i = 0; i < count; i++) {
+        int answer = -1;
+        size_t n;
+        wrong +=
+            plait_channel_write_all(node, channel, &i, sizeof i, 10000) != PLAIT_OK ||
+            plait_channel_read_wait(node, channel, &answer, sizeof answer, &n, 10000) != PLAIT_OK ||
+            answer != i;
+    }
+    return wrong;
+}
+
+static void *ask(void *user) {
+    sender *me = user;
+    me->failures = wrong_answers(me->s->p->a.node, me->s->channels[me->index], MESSAGES);
+    return NULL;
+}
+
+/* Each of them may be the loop at any time, and stop takes it from him. */
+static void test_many_threads_wait_beside_the_loop(void **state) {
+    pair *p = *state;
+    shared s = {.p = p};
+    sender askers[THREADS];
+    pthread_t threads[THREADS];
+    const plait_channel_config config = PLAIT_CHANNEL_MESSAGES;
+    for (int i = 0; i < THREADS; i++)
+        assert_ok(plait_channel_open(p->a.node, p->a.connection, "x", &config, &s.channels[i]));
+    assert_ok(plait_node_start(p->z.node, send_back, NULL));
+    assert_ok(plait_node_start(p->a.node, NULL, NULL));
+    for (int i = 0; i < THREADS; i++) {
+        askers[i] = (sender){.s = &s, .index = i};
+        pthread_create(&threads[i], NULL, ask, &askers[i]);
+    }
+    for (int i = 0; i < 20; i++) {
+        plait_event events[16];
+        size_t got;
+        assert_ok(plait_node_wait(p->a.node, events, 16, &got, 1));
+    }
+    assert_ok(plait_node_stop(p->a.node));
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(askers[i].failures, 0);
+    }
+    assert_ok(plait_node_stop(p->z.node));
+}
+
+/* Whoever waits for answers is the loop meanwhile; what comes later is for the thread again. */
+static void test_loop_is_the_threads_again_when_nobody_waits(void **state) {
+    pair *p = *state;
+    plait_channel channel;
+    const plait_channel_config config = PLAIT_CHANNEL_MESSAGES;
+    assert_ok(plait_channel_open(p->a.node, p->a.connection, "x", &config, &channel));
+    assert_ok(plait_node_start(p->z.node, send_back, NULL));
+    assert_ok(plait_node_start(p->a.node, NULL, NULL));
+    assert_int_equal(wrong_answers(p->a.node, channel, 50), 0);
+    assert_ok(plait_channel_open(p->z.node, p->z.connection, "y", &config, &channel));
+    assert_ok(plait_channel_write_all(p->z.node, channel, "hello", 5, 1000));
+    assert_ok(plait_channel_finish_wait(p->z.node, channel, 10000)); /* a acknowledges it */
+    assert_ok(plait_node_stop(p->z.node));
+}
 
 static void *close_connection(void *user) {
     pair *p = user;
@@ -167,6 +245,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CONNECTED(test_many_threads_with_the_librarys_loop),
         CONNECTED(test_many_threads_while_one_waits),
+        CONNECTED(test_many_threads_wait_beside_the_loop),
+        CONNECTED(test_loop_is_the_threads_again_when_nobody_waits),
         CONNECTED(test_connection_closed_under_ones_feet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
