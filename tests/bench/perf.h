@@ -22,12 +22,13 @@ enum {
 
 typedef struct perf_options {
     const char *id, *address; /* of the server; NULL where this is the server */
-    const char *listen;
-    const char *mode; /* bulk: copy, reserve or owned */
+    const char *listen;       /* also a client's own endpoint */
+    const char *mode;         /* bulk: copy, reserve or owned */
     double seconds;
-    uint32_t count;  /* channels, connections or rounds, by command */
-    uint32_t size;   /* bytes of a message */
-    uint32_t cipher; /* PLAIT_CIPHER_* */
+    uint32_t count;      /* channels, connections or rounds, by command */
+    uint32_t size;       /* bytes of a message */
+    uint32_t cipher;     /* PLAIT_CIPHER_* */
+    uint32_t congestion; /* PLAIT_CONGESTION_* */
     uint32_t busy_poll_us;
     uint32_t workers;     /* of the server; 0: one, run by plait_node_wait */
     uint32_t keepalive_s; /* of the nodes of a crowd; 0: none */
@@ -65,10 +66,11 @@ uint64_t malloc_bytes(void);
 uint64_t rss_bytes(void);
 void sort_numbers(uint64_t *numbers, size_t count);
 
-/* perf_server.c, perf_bulk.c, perf_echo.c, perf_many.c: each a command. */
+/* perf_server.c, perf_bulk.c, perf_echo.c, perf_beside.c, perf_many.c: each a command. */
 int perf_server(const perf_options *options);
 int perf_bulk(const perf_options *options);
 int perf_echo(const perf_options *options);
+int perf_beside(const perf_options *options);
 int perf_connections(const perf_options *options);
 int perf_channels(const perf_options *options);
 int perf_crowd(const perf_options *options);

@@ -101,8 +101,7 @@ static void print(bulk *b, const server_stats *before, const server_stats *after
            "\"acks_per_1000\": %.1f, \"client_cpu_s\": %.3f, \"server_cpu_s\": %.3f}\n",
            b->options->mode, b->options->count, seconds, (unsigned long long)after->sink_bytes,
            bytes * 8e-9 / seconds, bytes * 8e-9 / (client > server ? client : server),
-           (unsigned long long)c.packets_sent,
-           (unsigned long long)c.packets_lost,
+           (unsigned long long)c.packets_sent, (unsigned long long)c.packets_lost,
            (double)(c.bytes_sent - l.data_sent) / (double)c.packets_sent, l.mtu,
            (unsigned long long)l.cwnd, (unsigned long long)l.rtt_us,
            1000.0 * (double)c.packets_received / (double)c.packets_sent, client, server);

@@ -44,8 +44,10 @@ plait_node *new_node_on(const char *uri, uint32_t busy_poll_us, uint32_t keepali
 
 void open_peer(const perf_options *options, perf_peer *peer) {
     plait_channel_config config = PLAIT_CHANNEL_MESSAGES;
-    peer->node = new_node_on("udp://127.0.0.1:0", options->busy_poll_us, 0);
-    check(plait_connect_wait(peer->node, options->id, options->address, NULL, kWaitMs,
+    plait_connect_config connect = PLAIT_CONNECT_CONFIG_INIT;
+    connect.congestion = options->congestion;
+    peer->node = new_node_on(options->listen, options->busy_poll_us, 0);
+    check(plait_connect_wait(peer->node, options->id, options->address, &connect, kWaitMs,
                              &peer->connection),
           "connect");
     peer->stats = open_labelled(peer, "stats", config, 0);
@@ -80,7 +82,9 @@ uint64_t now_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t now_us(void) { return now_ns() / 1000u; }
+uint64_t now_us(void) {
+    return now_ns() / 1000u;
+}
 
 uint64_t cpu_us(void) {
     struct rusage r;

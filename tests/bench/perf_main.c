@@ -10,12 +10,14 @@ static const char kUsage[] =
     "  bulk         one channel, or --count of them, for --seconds; --mode copy|reserve|owned\n"
     "  echo         messages of --size bytes to and fro, for --seconds; --mode loop, or from\n"
     "               another thread: thread (waits in the library), callback (waits for it)\n"
+    "  beside       pings of --size bytes beside bulk, for --seconds; --congestion cubic|bbr\n"
     "  connections  --count connections: handshakes, memory of idle ones after --settle seconds\n"
     "  channels     --count channels in one connection: memory of idle ones\n"
     "  crowd        --count connections from many processes: accepting and an echo as they grow,\n"
     "               memory and processor time of both ends when all are idle for --seconds,\n"
     "               with --keepalive SECONDS or without; 100,000 unless --count says otherwise\n"
-    "all but server: --id ID --address URI  all: --busy-poll US  bulk, echo: --cipher aes|chacha\n";
+    "all but server: --id ID --address URI  all: --busy-poll US  bulk, echo: --cipher aes|chacha\n"
+    "bulk, echo, beside: --listen URI, their own\n";
 
 static const struct {
     const char *name;
@@ -25,6 +27,7 @@ static const struct {
     {"server", perf_server, 0},
     {"bulk", perf_bulk, 1},
     {"echo", perf_echo, 1},
+    {"beside", perf_beside, 1},
     {"connections", perf_connections, 1000},
     {"channels", perf_channels, 1000},
     {"crowd", perf_crowd, 100000},
@@ -34,6 +37,12 @@ static uint32_t cipher_of(const char *name) {
     return strcmp(name, "aes") == 0      ? PLAIT_CIPHER_AES256_GCM
            : strcmp(name, "chacha") == 0 ? PLAIT_CIPHER_CHACHA20_POLY1305
                                          : PLAIT_CIPHER_DEFAULT;
+}
+
+static uint32_t congestion_of(const char *name) {
+    return strcmp(name, "bbr") == 0     ? PLAIT_CONGESTION_BBR
+           : strcmp(name, "cubic") == 0 ? PLAIT_CONGESTION_CUBIC
+                                        : PLAIT_CONGESTION_DEFAULT;
 }
 
 static int read_option(perf_options *o, const char *name, const char *value) {
@@ -61,6 +70,8 @@ static int read_option(perf_options *o, const char *name, const char *value) {
         o->workers = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--cipher") == 0)
         o->cipher = cipher_of(value);
+    else if (strcmp(name, "--congestion") == 0)
+        o->congestion = congestion_of(value);
     else
         return 0;
     return 1;

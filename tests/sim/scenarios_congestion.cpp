@@ -244,6 +244,31 @@ void untold_slow_line(World &w, bool faults) {
     p.finish_flows(seconds(1));
 }
 
+// A second's worth of bulk and more waits in the connection itself: a ping of an urgent class waits
+// for what is in the line's queue and for the run that is being sent, not for that.
+void ping_beside_bulk(World &w) {
+    const uint64_t rate = w.rng().range(2'500'000, 12'500'000);
+    const Duration delay = w.rng().between(millis(1), millis(10));
+    const Duration queue = w.rng().between(millis(10), millis(30));
+    const auto controller = some_controller(w.rng());
+    Pair p(w, {wire_of(rate, delay, rate * static_cast<uint64_t>(queue.us) / 1'000'000)},
+           setup_with(controller), setup_with(controller));
+    p.connect();
+    FlowPlan plan = stream_plan(4 * rate);
+    plan.config.window = plan.config.send_buffer = rate;
+    Flow &bulk = open_flow(w, *p.a, p.at_a, plan);
+    w.run_for(seconds(1));
+    Flow &pings = open_flow(w, *p.a, p.at_a, ping_plan(200, millis(10)));
+    w.must([&] { return pings.over(); }, seconds(30), "pings are over");
+    if (bulk.over())
+        w.fail("there was nothing to wait for");
+    const Duration bound = delay + queue + millis(3);
+    if (const uint64_t p99 = percentile(pings.accepter().latencies, 0.99);
+        p99 > static_cast<uint64_t>(bound.us))
+        w.fail("a ping takes %" PRIu64 " us, %" PRId64 " are allowed", p99, bound.us);
+    p.finish_flows(seconds(60));
+}
+
 constexpr Scenario kScenarios[] = {
     {"sim_one_link_marking_queue_nothing_is_dropped", marking_queue, 8},
     {"sim_two_links_marks_cleared_are_not_believed", cleared_marks, 10},
@@ -260,6 +285,7 @@ constexpr Scenario kScenarios[] = {
      6},
     {"sim_one_link_untold_slow_line_faults_pings_are_quick",
      [](World &w) { untold_slow_line(w, true); }, 6},
+    {"sim_one_link_pings_wait_for_the_line_not_for_bulk", ping_beside_bulk, 6},
     {"sim_two_links_controller_changed_everything_arrives", controller_changes, 15},
 };
 
