@@ -26,6 +26,13 @@ inline std::string_view text_of(Bytes bytes) {
     return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
 }
 
+// Overwrites with zeros, in a way that the compiler does not remove though nobody reads them.
+inline void wipe(MutBytes bytes) {
+    if (!bytes.empty())
+        std::memset(bytes.data(), 0, bytes.size());
+    asm volatile("" : : "r"(bytes.data()) : "memory");
+}
+
 constexpr size_t varint_size(uint64_t v) {
     return v < 0x40 ? 1 : v < 0x4000 ? 2 : v < 0x40000000 ? 4 : 8;
 }

@@ -5,11 +5,6 @@
 
 namespace plait::crypto {
 
-void wipe(MutBytes bytes) {
-    if (!bytes.empty())
-        sodium_memzero(bytes.data(), bytes.size());
-}
-
 bool equal_constant_time(Bytes a, Bytes b) {
     return a.size() == b.size() && (a.empty() || sodium_memcmp(a.data(), b.data(), a.size()) == 0);
 }

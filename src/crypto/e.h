@@ -15,8 +15,7 @@ namespace plait::crypto {
 inline constexpr size_t kExpandMax = 64; // BLAKE2b gives no more than this at once
 inline constexpr size_t kExpandLabelMax = 255;
 
-// Overwrites with zeros, in a way that the compiler does not remove.
-void wipe(MutBytes bytes);
+using base::wipe;
 
 // True if both have the same bytes; takes the same time wherever they differ.
 bool equal_constant_time(Bytes a, Bytes b);

@@ -47,12 +47,6 @@ void SystemEntropy::fill(MutBytes out) {
     }
 }
 
-// Not left out by the compiler, though nobody reads it again.
-static void wipe(MutBytes bytes) {
-    std::memset(bytes.data(), 0, bytes.size());
-    asm volatile("" : : "r"(bytes.data()) : "memory");
-}
-
 PooledEntropy::Pool *PooledEntropy::make_pool() {
     tried_ = true;
 #ifdef MADV_WIPEONFORK
@@ -70,7 +64,7 @@ PooledEntropy::Pool *PooledEntropy::make_pool() {
 PooledEntropy::~PooledEntropy() {
     if (pool_ == nullptr)
         return;
-    wipe(pool_->bytes);
+    base::wipe(pool_->bytes);
     munmap(pool_, sizeof(Pool));
 }
 
@@ -85,7 +79,7 @@ void PooledEntropy::fill(MutBytes out) {
     }
     const auto piece = MutBytes(pool_->bytes).subspan(kPoolBytes - pool_->left, out.size());
     std::copy(piece.begin(), piece.end(), out.begin());
-    wipe(piece);
+    base::wipe(piece);
     pool_->left -= out.size();
 }
 
