@@ -64,6 +64,15 @@ Status refuse_callbacks(const char *function, runtime::Worker &worker) {
                 function);
 }
 
+// Nothing is left behind, and the text stays that of the failure.
+void close_quietly(plait_node &node, plait_connection connection) noexcept {
+    try {
+        Call call(node.of(connection));
+        call.node().close(connection, 0, "", call.now());
+    } catch (...) { // no memory: its handshake times out
+    }
+}
+
 } // namespace
 
 plait_status plait_connect_wait(plait_node *node, const char *id, const char *address,
@@ -101,9 +110,7 @@ plait_status plait_connect_wait(plait_node *node, const char *id, const char *ad
     if (status == PLAIT_E_TIMEOUT)
         fail(status, "%s: no answer in %d ms", address != nullptr ? address : "connecting",
              timeout_ms);
-    // Nothing is left behind; the text stays that of the failure.
-    Call call(node->of(connection));
-    call.node().close(connection, 0, "", call.now());
+    close_quietly(*node, connection);
     return status;
 }
 

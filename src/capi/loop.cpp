@@ -8,14 +8,20 @@ using namespace plait::capi;
 
 namespace {
 
+enum class Order : uint8_t { kFirstFirst, kFirstLast };
+
 // As guard(), for functions that take the lock themselves. f(Worker &) with one after the other,
 // until one fails.
-template <class F> plait_status on_all(const char *function, plait_node *node, F &&f) noexcept {
+template <class F>
+plait_status on_all(const char *function, plait_node *node, F &&f,
+                    Order order = Order::kFirstFirst) noexcept {
     return guard(function, [&]() -> plait_status {
         if (node == nullptr)
             return fail(PLAIT_E_NULL, "%s: the node is NULL", function);
-        for (const auto &worker : node->workers)
-            if (const Status status = f(*worker); status != PLAIT_OK)
+        for (size_t i = 0, n = node->workers.size(); i < n; i++)
+            if (const Status status =
+                    f(*node->workers[order == Order::kFirstFirst ? i : n - 1 - i]);
+                status != PLAIT_OK)
                 return status;
         return PLAIT_OK;
     });
@@ -132,13 +138,13 @@ plait_status plait_node_wake(plait_node *node) {
 
 plait_status plait_node_suspend(plait_node *node) {
     // The first carries what the others still send.
-    return guard(__func__, [&]() -> plait_status {
-        if (node == nullptr)
-            return fail(PLAIT_E_NULL, "plait_node_suspend: the node is NULL");
-        std::for_each(node->workers.rbegin(), node->workers.rend(),
-                      [](const auto &worker) { worker->suspend(); });
-        return PLAIT_OK;
-    });
+    return on_all(
+        __func__, node,
+        [](runtime::Worker &worker) -> plait_status {
+            worker.suspend();
+            return PLAIT_OK;
+        },
+        Order::kFirstLast);
 }
 
 plait_status plait_node_resume(plait_node *node) {
