@@ -18,7 +18,9 @@
  *  only ask (stats, reason) still answer, and what has arrived can still be read; others return
  *  PLAIT_E_CLOSED. The object's memory is given back once its event has been read and the
  *  application has closed the handle; so close a connection also when the peer ended it. The
- *  handles of its channels and links need not be closed one by one: they go with the connection.
+ *  handles of its channels and links go with the connection. While it lives, close those of its
+ *  channels that have ended, or their memory stays; those of links may be left alone: of a
+ *  connection's last 16 links the ones that have ended make place for new ones.
  *
  *  EVENTS are 64-byte values that the library copies into the caller's array (plait_node_wait,
  *  plait_node_dispatch) or hands to a callback (plait_node_start). An object has at most one event

@@ -135,8 +135,7 @@ void Connection::release_link(LinkEntry &link) {
     for (size_t i = 0; i < links_.size(); i++) {
         if (links_[i] != link.slot)
             continue;
-        links_[i] = links_.back();
-        links_.pop_back();
+        links_.erase(links_.begin() + i); // the oldest are the first
         break;
     }
     endpoint_of(link).links--;

@@ -243,6 +243,7 @@ class Connection {
 
     // links.cpp
     void place_link(LinkEntry &link, const Arrival &from);
+    void make_place_for_link();
     LinkEntry *new_link(LinkNumber number, EndpointIndex endpoint, const plait_addr &remote);
     recovery::ControllerKind controller_of(const LinkEntry &link);
     recovery::LinkRecoveryConfig recovery_config(const LinkEntry &link);

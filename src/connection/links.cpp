@@ -7,8 +7,23 @@
 
 namespace plait::connection {
 
+// Who does not care about links leaves the handles of those that have ended: the oldest of them
+// makes place for a new one.
+void Connection::make_place_for_link() {
+    for (size_t i = 0; i < links_.size(); i++) {
+        LinkEntry &l = link_at(i);
+        if (l.state != link::State::kClosed || !l.events.closed_read)
+            continue;
+        l.events.released = true;
+        services_.assembler.flush(); // packets in the arena point to its addresses
+        return release_link(l);
+    }
+}
+
 LinkEntry *Connection::new_link(LinkNumber number, EndpointIndex endpoint,
                                 const plait_addr &remote) {
+    if (links_.size() == kMaxLinks)
+        make_place_for_link();
     if (links_.size() == kMaxLinks)
         return nullptr;
     const uint32_t slot = services_.links.emplace(slot_, number);

@@ -136,6 +136,31 @@ void test_xx_both_ask_connects(void **) {
     w.z.node.check_invariants();
 }
 
+// Who does not care about links need not close the handles of those that came and went.
+void test_links_come_and_go_handles_left_alone_there_is_room_for_more(void **) {
+    World w;
+    const uint64_t e2 = w.a.open("udp");
+    w.z.open("udp");
+    assert_true(w.connect());
+    for (size_t i = 0; i < 3 * connection::kMaxLinks; i++) {
+        const auto link = w.a.node.add_link(w.ca, e2, address("z"), {}, w.now);
+        assert_true(link.ok());
+        assert_true(w.run([&] { return w.a.node.link_info(*link)->state == link::State::kGood; },
+                          base::seconds(3)));
+        w.a.node.close_link(*link, 0, w.now);
+        w.idle(base::millis(200));
+        w.a.node.check_invariants();
+        w.z.node.check_invariants();
+    }
+    assert_true(w.z.node.stats().links <= connection::kMaxLinks);
+    // Of the latest the getters still answer.
+    const plait_event last = w.z.events.back();
+    assert_int_equal(last.type, PLAIT_EVENT_LINK_CLOSED);
+    assert_true(w.z.node.link_info(last.link).ok());
+    assert_int_equal(w.z.node.close_link(last.link, 0, w.now), PLAIT_OK);
+    assert_int_equal(w.z.node.link_info(last.link).status(), PLAIT_E_STALE);
+}
+
 void test_link_closed_while_closing_is_told_once(void **) {
     World w;
     assert_true(w.connect());
@@ -416,6 +441,7 @@ int main() {
         cmocka_unit_test(test_request_left_alone_initiator_stays_connected),
         cmocka_unit_test(test_xx_not_on_the_list_is_told),
         cmocka_unit_test(test_xx_both_ask_connects),
+        cmocka_unit_test(test_links_come_and_go_handles_left_alone_there_is_room_for_more),
         cmocka_unit_test(test_link_closed_while_closing_is_told_once),
         cmocka_unit_test(test_close_and_link_closed_at_once_close_is_sent),
         cmocka_unit_test(test_endpoint_closed_while_dialing_ends_the_dial),
