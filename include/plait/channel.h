@@ -145,7 +145,7 @@ typedef struct plait_channel_config {
 } plait_channel_config;
 
 #define PLAIT_CHANNEL_CONFIG_OF(resend, on_loss, messages, unordered)                            \
-    {(uint32_t)sizeof(plait_channel_config),                                                     \
+    {sizeof(plait_channel_config),                                                               \
      resend, on_loss, messages, unordered, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,          \
      0, 0, 0, {0, 0, 0, 0, 0}}
 #define PLAIT_CHANNEL_STREAM PLAIT_CHANNEL_CONFIG_OF(PLAIT_RESEND_ALWAYS, 0, 0, 0)
@@ -234,7 +234,7 @@ typedef struct plait_channel_answer {
     uint64_t code;        /**< REFUSE: the application's code, below 2^32 */
 } plait_channel_answer;
 
-#define PLAIT_CHANNEL_ANSWER_INIT {(uint32_t)sizeof(plait_channel_answer), 0, NULL, 0}
+#define PLAIT_CHANNEL_ANSWER_INIT {sizeof(plait_channel_answer), 0, NULL, 0}
 
 /** Sets the defaults (PLAIT_ANSWER_ASK). size: sizeof(plait_channel_answer).
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size

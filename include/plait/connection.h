@@ -51,7 +51,7 @@ typedef struct plait_connect_config {
 } plait_connect_config;
 
 #define PLAIT_CONNECT_CONFIG_INIT                                                                  \
-    { (uint32_t)sizeof(plait_connect_config), 0, PLAIT_NONE, 0, 0, 0, 0, 0, 0 }
+    { sizeof(plait_connect_config), 0, PLAIT_NONE, 0, 0, 0, 0, 0, 0 }
 
 /** Sets the defaults. size: sizeof(plait_connect_config).
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size

@@ -51,7 +51,7 @@ typedef struct plait_endpoint_config {
     uint64_t token;       /**< comes back in this endpoint's events */
 } plait_endpoint_config;
 
-#define PLAIT_ENDPOINT_CONFIG_INIT {(uint32_t)sizeof(plait_endpoint_config), 0, 0, 0, 0}
+#define PLAIT_ENDPOINT_CONFIG_INIT {sizeof(plait_endpoint_config), 0, 0, 0, 0}
 
 /** Sets the defaults. size: sizeof(plait_endpoint_config).
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size
@@ -122,7 +122,7 @@ typedef struct plait_app_endpoint_config {
 } plait_app_endpoint_config;
 
 #define PLAIT_APP_ENDPOINT_CONFIG_INIT \
-    {(uint32_t)sizeof(plait_app_endpoint_config), 0, 0, 0, 0, 0, 0, 0}
+    {sizeof(plait_app_endpoint_config), 0, 0, 0, 0, 0, 0, 0}
 
 /** Sets the defaults. size: sizeof(plait_app_endpoint_config).
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size

@@ -85,7 +85,7 @@ typedef struct plait_link_policy {
 
 #define PLAIT_LINK_POLICY_OF(kind)                                                                 \
     {                                                                                              \
-        (uint32_t)sizeof(plait_link_policy), kind, 0, 0, 0, PLAIT_NONE, {                          \
+        sizeof(plait_link_policy), kind, 0, 0, 0, PLAIT_NONE, {                                    \
             0                                                                                      \
         }                                                                                          \
     }

@@ -154,7 +154,7 @@ typedef struct plait_node_config {
 
 #define PLAIT_NODE_CONFIG_INIT                                                                     \
     {                                                                                              \
-        (uint32_t)sizeof(plait_node_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0, \
+        sizeof(plait_node_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0,           \
             0, 0                                                                                   \
     }
 
@@ -206,7 +206,7 @@ typedef struct plait_listen_config {
                                  strangers can find out that a node is there */
 } plait_listen_config;
 
-#define PLAIT_LISTEN_CONFIG_INIT {(uint32_t)sizeof(plait_listen_config), 0, NULL, 0, 0}
+#define PLAIT_LISTEN_CONFIG_INIT {sizeof(plait_listen_config), 0, NULL, 0, 0}
 
 /** Sets the defaults (PLAIT_ACCEPT_EVERYONE). size: sizeof(plait_listen_config).
  *    PLAIT_E_STRUCT_SIZE  the library does not know this size

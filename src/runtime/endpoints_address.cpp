@@ -188,7 +188,9 @@ Result<Target> Endpoints::resolve(const std::string &address, uint64_t endpoint)
     if (best_points >= 0)
         return best;
     if (any)
-        return Error{fail(PLAIT_E_ADDRESS, "%s: not an address that an open endpoint can reach",
+        return Error{fail(PLAIT_E_ADDRESS,
+                          "%s: not an address that an open endpoint can reach (whole addresses "
+                          "only: host names are not resolved)",
                           address.c_str())};
     return Error{fail(PLAIT_E_NO_LINK,
                       "%s: no %.*s endpoint is open (plait_endpoint_open comes first)",

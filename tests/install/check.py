@@ -3,7 +3,8 @@
 """check.py BUILD SOURCE: installs a build into a folder and uses it as a stranger would.
 
 Reports in TAP: the program of ten lines, what the library exports, its soname, every public header
-alone in C11 and in C++20, the plugins, and the CMake package where there is a cmake.
+alone in C11 and in C++20, the INIT macros, the plugins, and the CMake package where there is a
+cmake.
 """
 import os
 import pathlib
@@ -140,6 +141,26 @@ class Install:
                     one,
                 )
 
+    def init_macros_please_strict_compilers(self):
+        macros = {
+            name
+            for header in self.headers()
+            for name in re.findall(r"#define (PLAIT_\w+)_INIT\b", header.read_text())
+        }
+        need(len(macros) > 4, f"only {macros}")
+        program = "#include <plait/plait.h>\nint main(void) {\n" + "".join(
+            f"    {m.lower()} {m.lower()}_ = {m}_INIT;\n    (void){m.lower()}_;\n" for m in macros
+        )
+        one = self.work / "init"
+        program += "    plait_channel_config c = PLAIT_CHANNEL_STREAM;\n"
+        one.write_text(program + "    return c.struct_size == 0;\n}\n")
+        for language, standard, more in (
+            ("c", "c11", "-Wconversion"),
+            ("c++", "c++17", "-Wconversion -Wold-style-cast"),
+        ):
+            flags = ["-x", language, f"-std={standard}", *WARNINGS, *more.split()]
+            call("cc", *flags, "-fsyntax-only", f"-I{self.include}", one)
+
     def plugins_are_there(self):
         folder = self.libdir / "plait" / "transports"
         for name in TRANSPORTS:
@@ -151,19 +172,13 @@ class Install:
         need(shutil.which("cmake"), "SKIP no cmake here")
         build = self.work / "cmake"
         config = next(self.destdir.rglob("plait-config.cmake"))
-        relocated = self.work / "cmake-config"
-        shutil.copytree(config.parent, relocated)
-        for file in relocated.iterdir():  # as if the folder were the root
-            file.write_text(
-                file.read_text().replace(f'"{self.prefix}', f'"{self.destdir}{self.prefix}')
-            )
         call(
             "cmake",
             "-S",
             self.source / "tests/install",
             "-B",
             build,
-            f"-Dplait_DIR={relocated}",
+            f"-Dplait_DIR={config.parent}",
             f'-DCMAKE_C_FLAGS={" ".join(self.sanitize)}',
         )
         call("cmake", "--build", build)
@@ -179,6 +194,7 @@ def main():
         "exports_what_headers_declare",
         "soname_is_the_abi",
         "headers_compile_alone",
+        "init_macros_please_strict_compilers",
         "plugins_are_there",
         "cmake_package",
     ]
