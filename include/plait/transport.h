@@ -255,7 +255,8 @@ typedef struct plait_open_args {
     uint32_t worker;      /**< index of the owning worker, from 0 */
     uint32_t workers;     /**< how many workers open this URI; 1 unless PLAIT_CAP_PER_WORKER */
     uint32_t flags;       /**< zero */
-    const char *uri;      /**< all of it, as written: "serial:///dev/ttyUSB0?baud=921600" */
+    const char *uri;      /**< all of it, as written: "serial:///dev/ttyUSB0?baud=921600".
+                               The host has looked at the scheme only, not even for "//" */
     uint32_t recv_buffer; /**< wish for the system's receive buffer, bytes; 0: plugin's choice */
     uint32_t send_buffer; /**< the same for sending */
 } plait_open_args;
