@@ -41,6 +41,7 @@ typedef struct server_stats {
     uint64_t malloc_bytes, rss_bytes, cpu_us;
     uint64_t sink_bytes, sink_first_us, sink_last_us; /* since the stats before */
     uint64_t packets_received, bytes_received;
+    uint64_t retries; /* strangers who had to prove their address first */
 } server_stats;
 
 /* A client's connection, with the channel that asks for statistics. */

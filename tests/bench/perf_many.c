@@ -123,8 +123,9 @@ static void measure_handshakes(crowd *c, perf_peer *watcher, const char *who) {
     double server = (double)(after.cpu_us - before.cpu_us) / 1e6, n = (double)c->options->count;
     printf("{\"bench\": \"handshakes\", \"identities\": \"%s\", \"count\": %u, \"seconds\": %.4f, "
            "\"per_second\": %.0f, \"per_server_cpu_second\": %.0f, "
-           "\"per_client_cpu_second\": %.0f}\n",
-           who, c->options->count, seconds, n / seconds, n / server, n / client);
+           "\"per_client_cpu_second\": %.0f, \"retries\": %llu}\n",
+           who, c->options->count, seconds, n / seconds, n / server, n / client,
+           (unsigned long long)(after.retries - before.retries));
     fflush(stdout);
 }
 
@@ -248,9 +249,11 @@ static uint64_t add_process(const perf_options *options, perf_peer *watcher, uin
     await(watcher, done[0]);
     const server_stats after = ask_stats(watcher);
     const double n = (double)(after.connections - before.connections);
-    printf("{\"bench\": \"crowd\", \"connections\": %llu, \"server_us_a_connection\": %.1f}\n",
+    printf("{\"bench\": \"crowd\", \"connections\": %llu, \"server_us_a_connection\": %.1f, "
+           "\"retries\": %llu}\n",
            (unsigned long long)after.connections,
-           (double)(after.cpu_us - before.cpu_us) / (n > 0 ? n : 1));
+           (double)(after.cpu_us - before.cpu_us) / (n > 0 ? n : 1),
+           (unsigned long long)(after.retries - before.retries));
     fflush(stdout);
     return after.connections;
 }

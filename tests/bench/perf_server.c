@@ -66,6 +66,7 @@ static void answer_stats(server *s, plait_channel channel) {
         out.sink_last_us = __atomic_exchange_n(&s->sink_last_us, 0, __ATOMIC_RELAXED);
         out.packets_received = node.datagrams_received;
         out.bytes_received = node.bytes_received;
+        out.retries = node.retries_sent;
         check(plait_channel_send(s->node, channel, &out, sizeof out, NULL), "answer");
     }
 }
