@@ -19,8 +19,8 @@
  *  PLAIT_E_CLOSED. The object's memory is given back once its event has been read and the
  *  application has closed the handle; so close a connection also when the peer ended it. The
  *  handles of its channels and links go with the connection. While it lives, close those of its
- *  channels that have ended, or their memory stays; those of links may be left alone: of a
- *  connection's last 16 links the ones that have ended make place for new ones.
+ *  channels that have ended, or their memory stays; those of links may be left alone: a connection
+ *  keeps 16 links, and the oldest that has ended makes place for a new one.
  *
  *  EVENTS are 64-byte values that the library copies into the caller's array (plait_node_wait,
  *  plait_node_dispatch) or hands to a callback (plait_node_start). An object has at most one event
