@@ -37,6 +37,18 @@ constexpr size_t varint_size(uint64_t v) {
     return v < 0x40 ? 1 : v < 0x4000 ? 2 : v < 0x40000000 ? 4 : 8;
 }
 
+// Copies between places that do not overlap at the same speed, however they are aligned. From a few
+// thousand bytes on memcpy takes the processor's string instructions, which are up to eight times
+// slower where the places differ in their last bits (6 instead of 48 GB/s on Zen 4; glibc bug
+// 30994). memmove because the compiler, knowing the bound, would put such an instruction itself.
+inline void copy_bytes(uint8_t *to, Bytes from) {
+    constexpr size_t kPiece = 2048;
+    for (; from.size() > kPiece; from = from.subspan(kPiece), to += kPiece)
+        std::memmove(to, from.data(), kPiece);
+    if (!from.empty())
+        std::memmove(to, from.data(), from.size());
+}
+
 // Whole words where the size is that of one: every packet passes here several times.
 template <class Word> Word swap_be(Word v) {
     if constexpr (std::endian::native == std::endian::big || sizeof v == 1)
@@ -162,8 +174,7 @@ class Writer {
             ok_ = false;
             return;
         }
-        if (!v.empty())
-            std::memcpy(p_, v.data(), v.size());
+        copy_bytes(p_, v);
         p_ += v.size();
     }
     void fill(uint8_t value, size_t n) {

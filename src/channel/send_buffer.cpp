@@ -32,7 +32,7 @@ void SendBuffer::append(Bytes bytes, size_t more, Pools &pools) {
     while (!bytes.empty()) {
         const MutBytes to = room(1, bytes.size() - 1 + more, pools);
         const size_t n = std::min(to.size(), bytes.size());
-        std::memcpy(to.data(), bytes.data(), n);
+        base::copy_bytes(to.data(), bytes.first(n));
         extend(n);
         bytes = bytes.subspan(n);
     }

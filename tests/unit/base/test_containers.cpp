@@ -267,6 +267,23 @@ void test_reader_short_input_fails_and_stays_inside(void **) {
     assert_int_equal(r.bytes(1).size(), 0);
 }
 
+void test_copy_bytes_any_length_and_place_copies_just_that(void **) {
+    std::mt19937 rng(11);
+    std::vector<uint8_t> from(10'000), to(10'100);
+    for (uint8_t &b : from)
+        b = static_cast<uint8_t>(rng());
+    for (const size_t n : {0u, 1u, 15u, 2047u, 2048u, 2049u, 4096u, 9000u})
+        for (const size_t at : {0u, 1u, 31u, 64u}) {
+            std::fill(to.begin(), to.end(), uint8_t{0x5a});
+            copy_bytes(to.data() + at, Bytes(from).subspan(at, n));
+            assert_true(std::equal(to.data() + at, to.data() + at + n, from.data() + at));
+            assert_true(
+                std::all_of(to.data(), to.data() + at, [](uint8_t b) { return b == 0x5a; }));
+            assert_true(std::all_of(to.data() + at + n, to.data() + to.size(),
+                                    [](uint8_t b) { return b == 0x5a; }));
+        }
+}
+
 void test_writer_full_buffer_fails_and_writes_nothing(void **) {
     uint8_t out[3] = {9, 9, 9};
     Writer w(MutBytes(out, 2));
@@ -291,6 +308,7 @@ int main() {
         cmocka_unit_test(test_sharing_equal_values_are_kept_once),
         cmocka_unit_test(test_packed_values_come_back_as_they_were),
         cmocka_unit_test(test_reader_short_input_fails_and_stays_inside),
+        cmocka_unit_test(test_copy_bytes_any_length_and_place_copies_just_that),
         cmocka_unit_test(test_writer_full_buffer_fails_and_writes_nothing),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
