@@ -7,6 +7,7 @@
 static const char kUsage[] =
     "usage: plait_perf COMMAND [--NAME VALUE]...\n"
     "  server       --listen URI (udp://127.0.0.1:0) --workers N (threads of the library)\n"
+    "               --seconds S, for ever without\n"
     "  bulk         one channel, or --count of them, for --seconds; --mode copy|reserve|owned\n"
     "  echo         messages of --size bytes to and fro, for --seconds; --mode loop, or from\n"
     "               another thread: thread (waits in the library), callback (waits for it)\n"
@@ -79,7 +80,7 @@ static int read_option(perf_options *o, const char *name, const char *value) {
 
 int main(int argc, char **argv) {
     perf_options options = {
-        .listen = "udp://127.0.0.1:0", .mode = "copy", .seconds = 2, .size = 64, .settle = 12};
+        .listen = "udp://127.0.0.1:0", .mode = "copy", .size = 64, .settle = 12};
     size_t command = 0, commands = sizeof kCommands / sizeof *kCommands;
     while (argc > 1 && command < commands && strcmp(kCommands[command].name, argv[1]) != 0)
         command++;
@@ -88,6 +89,8 @@ int main(int argc, char **argv) {
         options.count = kCommands[command].count;
     for (int i = 2; good && i < argc; i += 2)
         good = read_option(&options, argv[i], argv[i + 1]);
+    if (command != 0 && options.seconds == 0)
+        options.seconds = 2;
     if (!good || (command != 0 && (options.id == NULL || options.address == NULL))) {
         fputs(kUsage, stderr);
         return 2;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server: one node for any number of clients, on this thread, or with --workers on threads of
- * the library. It prints its id and address and runs until it is killed. */
+ * the library. It prints its id and address and runs until it is killed, or for
+ * --seconds. */
 #include "perf.h"
 
 #include <stdbool.h>
@@ -108,14 +109,18 @@ int perf_server(const perf_options *options) {
     check(plait_node_listen(s.node, NULL), "listen");
     printf("{\"id\": \"%s\", \"address\": \"%s\"}\n", id_text, address);
     fflush(stdout);
+    const uint64_t end =
+        options->seconds > 0 ? now_us() + (uint64_t)(options->seconds * 1e6) : UINT64_MAX;
     if (options->workers != 0) {
         check(plait_node_start(s.node, on_any_event, &s), "start");
-        for (;;)
-            pause();
+        while (now_us() < end)
+            sleep(1);
     }
-    for (;;) {
-        check(plait_node_wait(s.node, events, kEventsAtOnce, &got, -1), "wait");
+    while (now_us() < end) {
+        const int left = end == UINT64_MAX ? -1 : (int)((end - now_us()) / 1000) + 1;
+        check(plait_node_wait(s.node, events, kEventsAtOnce, &got, left), "wait");
         for (size_t i = 0; i < got; i++)
             on_event(&s, &events[i]);
     }
+    return 0;
 }
