@@ -118,6 +118,8 @@ Status Worker::step_beside(Lock &lock, Time end) {
     const Status status = turn(lock, end, true);
     if (lent_until_ == kNever)
         returned_.notify_one();
+    if (stopping_)
+        changed_.notify_all();
     return status;
 }
 
@@ -227,6 +229,8 @@ void Worker::leave_thread(Lock &lock) {
     lock.unlock();
     thread.join();
     lock.lock();
+    while (borrowed_) // woken above; nobody else may be the loop before it is out of the poller
+        wait_until(changed_, lock, kNever);
     stopping_ = false;
     mode_ = Mode::kCallers;
     callback_ = nullptr;
