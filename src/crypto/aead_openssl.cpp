@@ -10,7 +10,8 @@
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
-#include <openssl/evp.h>
+#include <openssl/crypto.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 
 namespace plait::crypto {

@@ -331,12 +331,13 @@ Status Worker::block_step(Lock &lock, Time end) {
         return fail(PLAIT_E_STATE, "the node lives in an event_base: there is nobody to wait for");
     if (monotonic_now() >= end)
         return fail(PLAIT_E_TIMEOUT, "not in time");
+    Status status;
     if (mode_ == Mode::kCallers && !turning_) {
         const Flag flag(turning_);
-        const Status status = turn(lock, end, true);
-        return status == PLAIT_OK ? PLAIT_E_AGAIN : status;
+        status = turn(lock, end, true);
+    } else {
+        status = step_beside(lock, end);
     }
-    const Status status = step_beside(lock, end);
     return status == PLAIT_OK ? PLAIT_E_AGAIN : status;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server: one node for any number of clients, on this thread, or with --workers on threads of
- * the library. It prints its id and address and runs until it is killed, or for
- * --seconds. */
+ * the library. It prints its id and address and runs until it is killed, or for --seconds. */
 #include "perf.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,7 +114,7 @@ int perf_server(const perf_options *options) {
     if (options->workers != 0) {
         check(plait_node_start(s.node, on_any_event, &s), "start");
         while (now_us() < end)
-            sleep(1);
+            sleep(end == UINT64_MAX ? UINT_MAX : 1); /* nothing wakes an idle server for nothing */
     }
     while (now_us() < end) {
         const int left = end == UINT64_MAX ? -1 : (int)((end - now_us()) / 1000) + 1;
