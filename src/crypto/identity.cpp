@@ -2,6 +2,9 @@
 #include "crypto/identity.h"
 
 #include "crypto/base64.h"
+#ifdef PLAIT_FIELD25519
+#include "crypto/montgomery.h"
+#endif
 
 namespace plait::crypto {
 
@@ -31,6 +34,9 @@ Result<NodeId> node_id_from_text(std::string_view text) {
 }
 
 Result<X25519Public> x25519_of(const NodeId &id) {
+#ifdef PLAIT_FIELD25519
+    return checked_montgomery_u(id.b);
+#else
     // The conversion itself refuses what is not on the curve, of low order or outside the main
     // subgroup, and none of the 19 encodings that are not canonical is in it. So asking
     // crypto_core_ed25519_is_valid_point as well would say nothing new for another 40 µs.
@@ -38,6 +44,7 @@ Result<X25519Public> x25519_of(const NodeId &id) {
     if (crypto_sign_ed25519_pk_to_curve25519(out.data(), id.b.data()) != 0)
         return Error{PLAIT_E_NODE_ID};
     return out;
+#endif
 }
 
 bool verify(const NodeId &signer, Bytes message, const Signature &signature) {
