@@ -484,6 +484,7 @@ class Connection {
     bool asleep_ = false;            // the links' hot state was given back
     crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;
     uint8_t my_class_count_ = 0, told_class_count_ = 0; // the peer knows so many of them
+    uint8_t untold_links_ = 0; // that have ended, until the peer acknowledges it
     crypto::NodeId peer_;
     crypto::Root root_; // of the generation that is sent under
     uint32_t generation_ = 0, wanted_generation_ = 0;

@@ -188,6 +188,8 @@ bool Connection::bind_number(LinkEntry &link, Time now) {
     }
     link.peer_class = static_cast<uint8_t>(peer_class);
     if (!link.has_number) {
+        if (untold_links_ >= kMaxUntoldLinks)
+            return false; // until the peer has heard of those before it
         link.number = {next_own_link_};
         link.has_number = true;
         next_own_link_ += 2;
@@ -239,7 +241,8 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
     const uint8_t cls = services_.endpoints[from.endpoint.v].cid_class;
     const int peer_class = peer_class_of(cls);
     const IssuedCid *mine = cids_.issued(owner.link, cls);
-    if (is_own_number(owner.link) || cids_.is_used_up(owner.link) || peer_class < 0 || !mine)
+    if (is_own_number(owner.link) || cids_.is_used_up(owner.link) || peer_class < 0 || !mine ||
+        untold_links_ >= kMaxUntoldLinks)
         return nullptr;
     const HeldCid *theirs = cids_.held(owner.link, static_cast<uint8_t>(peer_class));
     size_t open = 0;
@@ -311,8 +314,10 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
     wake(now);
     if (!confirmed_ && link.has_number) // the handshake goes over this one only
         return fail_handshake(why == PLAIT_OK ? PLAIT_E_CLOSED : why, now);
-    if (tell_peer && link.has_number && confirmed_)
+    if (tell_peer && link.has_number && confirmed_) {
         pending_.add({Control::kLinkClose, link.number.v, code});
+        untold_links_++;
+    }
     if (link.recovery)
         reinject_all(link, now);
     link.status = why;
@@ -337,10 +342,12 @@ void Connection::close_link(LinkEntry &link, Status why, uint64_t code, bool tel
 // What a closed link needs no more; the entry stays until the application has let go of it.
 void Connection::forget_link(LinkEntry &link) {
     if (link.has_number) {
-        // The number is used up: the ids of both sides for it are, in all classes. Those of a link
-        // that was never validated the peer keeps until it is told.
+        // The number is used up: the ids of both sides for it are, in all classes. Those of a join
+        // of ours that it may never have heard of the peer keeps until it is told.
         drop_cids(link.number, [](const IssuedCid &) { return true; });
-        if (!link.validated && confirmed_)
+        const bool peer_knows =
+            link.validated || !link.begun_here || link.why == link::Reason::kClosedByPeer;
+        if (!peer_knows && confirmed_)
             cids_.for_each_held(link.number, [&](const HeldCid &c) {
                 pending_.add({Control::kRetireCid, c.seq, 0});
             });

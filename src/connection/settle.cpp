@@ -179,6 +179,7 @@ void Connection::control_acked(const ControlItem &item, Time now) {
             l->way->validation.armed &= !l->validated;
         }
         return;
+    case Control::kLinkClose: untold_links_--; return progress_waiting(now);
     case Control::kRefuse: return on_peer_channel_over();
     default: return;
     }
@@ -192,7 +193,8 @@ void Connection::control_lost(const ControlItem &item, Time now) {
             pending_.add(item);
         return;
     case Control::kCidRequest:
-        if (!cids_.held({item.target}, static_cast<uint8_t>(item.value)))
+        if (find_link({item.target}) &&
+            !cids_.held({item.target}, static_cast<uint8_t>(item.value)))
             pending_.add(item);
         return;
     case Control::kLinkState:

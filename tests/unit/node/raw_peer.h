@@ -23,7 +23,7 @@ struct Seen {
     std::vector<wire::MaxChannelsFrame> max_channels;
     std::vector<wire::OpenFrame> opens;
     std::vector<wire::RefuseFrame> refuses;
-    uint32_t pings = 0, link_closes = 0, data = 0;
+    uint32_t pings = 0, link_closes = 0, retires = 0, data = 0;
 
     Status on(const wire::NewCidFrame &f) { return new_cids.push_back(f), PLAIT_OK; }
     Status on(const wire::AckFrame &f) { return acks.push_back(f), PLAIT_OK; }
@@ -35,6 +35,7 @@ struct Seen {
     Status on(const wire::RefuseFrame &f) { return refuses.push_back(f), PLAIT_OK; }
     Status on(const wire::PingFrame &) { return pings++, PLAIT_OK; }
     Status on(const wire::LinkCloseFrame &) { return link_closes++, PLAIT_OK; }
+    Status on(const wire::RetireCidFrame &) { return retires++, PLAIT_OK; }
     Status on(const wire::DataFrame &) { return data++, PLAIT_OK; }
     template <class Frame> Status on(const Frame &) { return PLAIT_OK; }
 };
