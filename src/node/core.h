@@ -73,6 +73,7 @@ class Core final : public connection::NodeHooks,
     void on_long(EndpointIndex index, Bytes bytes, const connection::Arrival &from, Time now);
 
     // strangers.cpp
+    uint64_t source_of(const connection::Arrival &from);
     // `handed`: another worker has admitted it, but it is this one's (Neighbours).
     void on_init(Bytes bytes, const connection::Arrival &from, connection::Proof proof, Time now,
                  bool handed = false);

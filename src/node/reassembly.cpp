@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node/reassembly.h"
 
+#include "link/endpoint.h"
+
 #include <algorithm>
 
 namespace plait::node {
@@ -9,33 +11,59 @@ void Reassembly::expire(Time now) {
     std::erase_if(entries_, [&](const Entry &e) { return now >= e.since + kReassemblyLife; });
 }
 
-Reassembly::Entry *Reassembly::entry_for(EndpointIndex endpoint, const plait_addr &remote,
-                                         const wire::FragPacket &piece, Time now) {
-    size_t of_one = 0;
-    Entry *stale = nullptr, *stale_of_one = nullptr;
-    const auto older = [](Entry *a, Entry &b) { return !a || b.newest < a->newest ? &b : a; };
+size_t Reassembly::share_of(uint64_t source) const {
+    return static_cast<size_t>(std::count_if(entries_.begin(), entries_.end(),
+                                             [&](const Entry &e) { return e.source == source; }));
+}
+
+// All places are taken: the one that makes place for a new one of `source`. That is one of a source
+// which has more and would still not have less afterwards, else one that nothing comes for, but
+// never of a source that has less.
+Reassembly::Entry *Reassembly::place_of_others(uint64_t source, Time now) {
+    const size_t own = share_of(source);
+    Entry *place = nullptr;
+    size_t most = 0;
     for (Entry &e : entries_) {
-        const bool same_one = e.endpoint == endpoint && e.remote.len == remote.len &&
-                              std::equal(remote.b, remote.b + remote.len, e.remote.b);
-        if (same_one && e.type == piece.type && e.dcid == piece.header.dcid &&
-            e.scid == piece.header.scid)
-            return &e;
-        stale = older(stale, e);
-        if (!same_one)
+        const size_t share = e.source == source ? own : share_of(e.source);
+        const bool more = share > own + 1;
+        const bool stale = now >= e.newest + kReassemblyStale;
+        const bool may_go = more || (stale && (share > own || e.source == source));
+        // Of those of the largest share the one that got nothing for the longest time.
+        if (may_go && (share > most || (share == most && e.newest < place->newest))) {
+            place = &e;
+            most = share;
+        }
+    }
+    return place;
+}
+
+Reassembly::Entry *Reassembly::entry_for(const PieceSender &from, const wire::FragPacket &piece,
+                                         Time now) {
+    size_t of_one = 0;
+    Entry *oldest_of_one = nullptr;
+    for (Entry &e : entries_) {
+        if (e.endpoint != from.endpoint || !link::same_address(e.remote, *from.remote))
             continue;
+        if (e.type == piece.type && e.dcid == piece.header.dcid && e.scid == piece.header.scid)
+            return &e;
         of_one++;
-        stale_of_one = older(stale_of_one, e);
+        if (!oldest_of_one || e.newest < oldest_of_one->newest)
+            oldest_of_one = &e;
     }
     Entry *place = nullptr;
-    if (of_one >= kMaxReassembliesOfOne)
-        place = stale_of_one;
-    else if (entries_.size() >= kMaxReassemblies)
-        place = stale;
-    if (place && now < place->newest + kReassemblyStale)
-        return nullptr;
+    if (of_one >= kMaxReassembliesOfOne) {
+        place = oldest_of_one;
+        if (now < place->newest + kReassemblyStale)
+            return nullptr;
+    } else if (entries_.size() >= kMaxReassemblies) {
+        place = place_of_others(from.source, now);
+        if (!place)
+            return nullptr;
+    }
     Entry fresh;
-    fresh.endpoint = endpoint;
-    fresh.remote = remote;
+    fresh.endpoint = from.endpoint;
+    fresh.remote = *from.remote;
+    fresh.source = from.source;
     fresh.dcid = piece.header.dcid;
     fresh.scid = piece.header.scid;
     fresh.type = piece.type;
@@ -47,10 +75,10 @@ Reassembly::Entry *Reassembly::entry_for(EndpointIndex endpoint, const plait_add
     return place;
 }
 
-Reassembly::Whole Reassembly::add(EndpointIndex endpoint, const plait_addr &remote,
-                                  const wire::FragPacket &piece, size_t datagram_size, Time now) {
+Reassembly::Whole Reassembly::add(const PieceSender &from, const wire::FragPacket &piece,
+                                  size_t datagram_size, Time now) {
     expire(now);
-    Entry *e = entry_for(endpoint, remote, piece, now);
+    Entry *e = entry_for(from, piece, now);
     if (!e || e->bytes.size() != piece.total)
         return {};
     const size_t end = piece.offset + piece.data.size();

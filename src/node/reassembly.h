@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Long packets from their FRAGs, docs/protocol.md section 2.10. Only pieces whose tag was right
 // come here: their sender receives at its address. What is held is bounded in number, size and
-// time.
+// time, and where all places are taken they are shared out by source, so that whoever has many
+// addresses (ports) of one host has no more of them than others have.
 #pragma once
 
 #include "base/ids.h"
@@ -21,6 +22,13 @@ inline constexpr Duration kReassemblyLife = base::seconds(10);
 // One that got nothing for so long makes place for another.
 inline constexpr Duration kReassemblyStale = base::seconds(1);
 
+// Whom a piece is from.
+struct PieceSender {
+    EndpointIndex endpoint;
+    const plait_addr *remote = nullptr;
+    uint64_t source = 0; // Gate::source_of
+};
+
 class Reassembly {
   public:
     struct Whole {
@@ -29,8 +37,8 @@ class Reassembly {
     };
     // Takes a piece. When all of a packet came it is given, and again for each further first piece:
     // the sender repeats what was not answered.
-    Whole add(EndpointIndex endpoint, const plait_addr &remote, const wire::FragPacket &piece,
-              size_t datagram_size, Time now);
+    Whole add(const PieceSender &from, const wire::FragPacket &piece, size_t datagram_size,
+              Time now);
     void expire(Time now);
     size_t size() const { return entries_.size(); }
 
@@ -38,6 +46,7 @@ class Reassembly {
     struct Entry {
         EndpointIndex endpoint;
         plait_addr remote{};
+        uint64_t source = 0;
         wire::Cid dcid, scid;
         wire::LongType type = wire::LongType::kInit;
         std::vector<uint8_t> bytes;
@@ -45,8 +54,9 @@ class Reassembly {
         Time since, newest;
         size_t largest_piece = 0;
     };
-    Entry *entry_for(EndpointIndex endpoint, const plait_addr &remote,
-                     const wire::FragPacket &piece, Time now);
+    Entry *entry_for(const PieceSender &from, const wire::FragPacket &piece, Time now);
+    size_t share_of(uint64_t source) const;
+    Entry *place_of_others(uint64_t source, Time now);
 
     std::vector<Entry> entries_;
 };

@@ -30,6 +30,11 @@ Connection *Core::owner_of(EndpointIndex index, const wire::Cid &dcid) {
     return owner ? s.connections[owner->connection].connection.get() : nullptr;
 }
 
+uint64_t Core::source_of(const Arrival &from) {
+    return gate.source_of(from.endpoint, s.endpoints[from.endpoint.v].info.transport_class,
+                          *from.remote);
+}
+
 void Core::on_long(EndpointIndex index, Bytes bytes, const Arrival &from, Time now) {
     base::Reader r(bytes);
     const auto header = wire::read_long_header(r);
@@ -41,9 +46,7 @@ void Core::on_long(EndpointIndex index, Bytes bytes, const Arrival &from, Time n
     if (header->version != wire::kVersion1 && !versions)
         return on_other_version(bytes, from);
     const bool stranger = header->dcid.len == 0;
-    if (stranger && gate.any_bans() &&
-        gate.is_banned(
-            gate.source_of(index, s.endpoints[index.v].info.transport_class, *from.remote), now)) {
+    if (stranger && gate.any_bans() && gate.is_banned(source_of(from), now)) {
         s.counters.handshakes_refused++;
         return;
     }
@@ -86,8 +89,7 @@ void Core::on_init(Bytes bytes, const Arrival &from, Proof proof, Time now, bool
     if (init->noise.size() >= 8)
         if (const uint32_t *slot = attempts.find(base::load_be(init->noise.data(), 8)))
             return s.connections[*slot].connection->repeat_answer(from, proof, now);
-    const uint64_t source = gate.source_of(
-        from.endpoint, s.endpoints[from.endpoint.v].info.transport_class, *from.remote);
+    const uint64_t source = source_of(from);
     if (handed ? !make_room(now) : !may_begin(*init, from, proof, source, now))
         return;
     auto handshake = connection::Handshake::answer(s.local, *init, match.network_key);
@@ -262,7 +264,8 @@ void Core::on_frag(EndpointIndex index, Bytes bytes, const Arrival &from, Time n
         s.counters.datagrams_dropped++;
         return;
     }
-    const auto whole = reassembly.add(from.endpoint, *from.remote, *p, bytes.size(), now);
+    const auto whole =
+        reassembly.add({from.endpoint, from.remote, source_of(from)}, *p, bytes.size(), now);
     if (whole.packet.empty())
         return;
     base::Reader r(whole.packet);

@@ -47,6 +47,20 @@ class Attacker {
         std::copy(mac.begin(), mac.end(), b.begin() + static_cast<std::ptrdiff_t>(before));
         return b;
     }
+    Bytes probe(connection::Handshake &h) { return h.probe(entropy_); }
+    // One byte of an INIT that never becomes whole, under the cookie that came.
+    static std::vector<uint8_t> piece(const connection::Handshake &h, uint16_t offset) {
+        std::array<uint8_t, wire::kLongHeaderMax + wire::kFragmentHead + 1> b;
+        base::Writer w(b);
+        wire::write_long_header(w, {wire::LongType::kFrag, wire::kVersion1, {}, h.scid(), 0});
+        w.u8(static_cast<uint8_t>(wire::LongType::kInit));
+        w.u16(wire::kMaxFragmented);
+        w.u16(offset);
+        const uint8_t data[] = {1};
+        w.bytes(crypto::fragment_tag(*h.proof().cookie, w.written(), data));
+        w.bytes(data);
+        return {w.written().begin(), w.written().end()};
+    }
     void send(const plait_addr &from, Bytes b, Duration in) {
         sent += b.size();
         w_.inject(*z_.endpoints()[0], from, b, in);
@@ -162,6 +176,46 @@ void with_addresses(World &w) {
     p.close_and_be_gone();
 }
 
+// The ports of one host, all proven: each begins to send an INIT in pieces and never ends. Who has
+// to send one in pieces itself gets in all the same.
+void pieces_of_one_host(World &w) {
+    PipeModel m;
+    m.mtu = 100;
+    m.delay = w.rng().between(millis(1), millis(20));
+    m.rate = w.rng().range(5'000, 50'000);
+    Pair::Way way(m);
+    way.info.mtu = m.mtu;
+    way.info.fixed_mtu = true;
+    way.info.gso = false;
+    Pair p(w, {way}, some_setup(w.rng()), some_setup(w.rng()));
+    Attacker attacker(w, *p.z);
+    std::map<AddressKey, connection::Handshake::Pointer> attempts;
+    uint64_t proven = 0;
+    p.z->endpoints()[0]->on_unrouted = [&](const plait_addr &to, Bytes b) {
+        const auto it = attempts.find(address_key(to));
+        if (it == attempts.end() || it->second->on_retry(b) != PLAIT_OK)
+            return;
+        proven++;
+        for (uint16_t i = 0; i < 30; i++)
+            attacker.send(to, attacker.piece(*it->second, i), millis(10 + 400 * i));
+    };
+    for (uint8_t port = 0; port < 150; port++) {
+        const plait_addr from{7, {4, 80, port, 192, 0, 2, 9}}; // as transports/udp writes them
+        auto h = attacker.dial();
+        attacker.send(from, attacker.probe(*h), millis(port));
+        attempts[address_key(from)] = std::move(h);
+    }
+    w.run_for(w.rng().between(millis(500), seconds(3)));
+    p.dial();
+    w.must([&] { return p.both_connected(); }, seconds(5), "a newcomer gets in");
+    if (proven != attempts.size())
+        w.fail("%llu proven addresses", static_cast<unsigned long long>(proven));
+    open_flow(w, *p.a, p.at_a, stream_plan(2'000, 2'000));
+    w.must([&] { return all_flows_over(w); }, seconds(20), "and is served");
+    w.run_for(seconds(15));
+    p.close_and_be_gone();
+}
+
 // An INIT of a that was heard earlier comes while a new attempt of a is pending.
 void replay_into_attempt(World &w) {
     NodeSetup a, z;
@@ -200,6 +254,7 @@ constexpr Scenario kScenarios[] = {
     {"sim_flood_spoofed_inits_newcomers_connect", spoofed, 4},
     {"sim_flood_pending_attempts_newcomers_connect", pending, 6},
     {"sim_flood_proven_addresses_newcomers_connect", with_addresses, 6},
+    {"sim_flood_pieces_of_one_host_newcomers_connect", pieces_of_one_host, 6},
     {"sim_flood_replayed_init_spares_the_attempt", replay_into_attempt, 20},
 };
 

@@ -101,15 +101,15 @@ void test_pieces_in_any_order_are_put_together(void **) {
     Reassembly r;
     const Pieces p(100);
     const plait_addr at = address("here");
-    assert_true(r.add({0}, at, p.piece(1, 60, 40), 64, kStart).packet.empty());
-    assert_true(r.add({0}, at, p.piece(1, 0, 30), 64, kStart).packet.empty());
-    assert_true(r.add({0}, at, p.piece(1, 0, 30), 64, kStart).packet.empty());  // again
-    assert_true(r.add({0}, at, p.piece(1, 20, 20), 64, kStart).packet.empty()); // overlaps
-    const auto whole = r.add({0}, at, p.piece(1, 30, 30), 63, kStart);
+    assert_true(r.add({{0}, &at, 1}, p.piece(1, 60, 40), 64, kStart).packet.empty());
+    assert_true(r.add({{0}, &at, 1}, p.piece(1, 0, 30), 64, kStart).packet.empty());
+    assert_true(r.add({{0}, &at, 1}, p.piece(1, 0, 30), 64, kStart).packet.empty());  // again
+    assert_true(r.add({{0}, &at, 1}, p.piece(1, 20, 20), 64, kStart).packet.empty()); // overlaps
+    const auto whole = r.add({{0}, &at, 1}, p.piece(1, 30, 30), 63, kStart);
     assert_int_equal(whole.packet.size(), 100);
     assert_memory_equal(whole.packet.data(), p.packet.data(), 100);
     assert_int_equal(whole.largest_piece, 64);
-    assert_int_equal(r.add({0}, at, p.piece(1, 0, 30), 64, kStart).packet.size(), 100);
+    assert_int_equal(r.add({{0}, &at, 1}, p.piece(1, 0, 30), 64, kStart).packet.size(), 100);
 }
 
 void test_pieces_that_contradict_are_dropped(void **) {
@@ -118,11 +118,11 @@ void test_pieces_that_contradict_are_dropped(void **) {
     Pieces other(100);
     other.packet[3] ^= 1;
     const plait_addr at = address("here");
-    (void)r.add({0}, at, p.piece(1, 0, 50), 64, kStart);
-    (void)r.add({0}, at, other.piece(1, 0, 50), 64, kStart);
-    const auto whole = r.add({0}, at, p.piece(1, 50, 50), 64, kStart);
+    (void)r.add({{0}, &at, 1}, p.piece(1, 0, 50), 64, kStart);
+    (void)r.add({{0}, &at, 1}, other.piece(1, 0, 50), 64, kStart);
+    const auto whole = r.add({{0}, &at, 1}, p.piece(1, 50, 50), 64, kStart);
     assert_memory_equal(whole.packet.data(), p.packet.data(), 100);
-    assert_true(r.add({0}, at, Pieces(90).piece(1, 0, 90), 64, kStart).packet.empty());
+    assert_true(r.add({{0}, &at, 1}, Pieces(90).piece(1, 0, 90), 64, kStart).packet.empty());
 }
 
 void test_reassemblies_are_bounded_and_end(void **) {
@@ -130,18 +130,66 @@ void test_reassemblies_are_bounded_and_end(void **) {
     const Pieces p(100);
     const plait_addr at = address("here");
     for (uint8_t i = 1; i < 10; i++)
-        (void)r.add({0}, at, p.piece(i, 0, 50), 64, kStart);
+        (void)r.add({{0}, &at, 1}, p.piece(i, 0, 50), 64, kStart);
     assert_int_equal(r.size(), kMaxReassembliesOfOne);
     // One that got nothing for a second makes place.
-    (void)r.add({0}, at, p.piece(50, 0, 50), 64, kStart + base::millis(1500));
+    (void)r.add({{0}, &at, 1}, p.piece(50, 0, 50), 64, kStart + base::millis(1500));
     assert_int_equal(r.size(), kMaxReassembliesOfOne);
     assert_int_equal(
-        r.add({0}, at, p.piece(50, 50, 50), 64, kStart + base::millis(1600)).packet.size(), 100);
+        r.add({{0}, &at, 1}, p.piece(50, 50, 50), 64, kStart + base::millis(1600)).packet.size(),
+        100);
     for (uint32_t i = 0; i < 200; i++)
-        (void)r.add({1 + i}, at, p.piece(1, 0, 50), 64, kStart + base::seconds(2));
+        (void)r.add({{1 + i}, &at, i}, p.piece(1, 0, 50), 64, kStart + base::seconds(2));
     assert_int_equal(r.size(), kMaxReassemblies);
     r.expire(kStart + base::seconds(12));
     assert_int_equal(r.size(), 0);
+}
+
+// Ports of one host, all of which are kept fresh.
+struct ManyPorts {
+    void fill(uint32_t round) {
+        for (uint8_t port = 0; port < 100; port++)
+            add(1, port, round);
+    }
+    bool add(uint64_t source, uint8_t port, uint32_t round, size_t n = 1) {
+        plait_addr at = address("host ?");
+        at.b[5] = port;
+        at.b[0] = static_cast<uint8_t>(source);
+        return !r.add({{0}, &at, source}, p.piece(1, round, n), 64, now).packet.empty();
+    }
+    // Whether this newcomer can send all of its packet in two pieces.
+    bool comes_through(uint64_t source) {
+        add(source, 200, 0, 50);
+        fill(++rounds);
+        return add(source, 200, 50, 50);
+    }
+    Reassembly r;
+    Pieces p{100};
+    Time now = kStart;
+    uint32_t rounds = 1;
+};
+
+void test_one_host_with_many_ports_others_get_their_places(void **) {
+    ManyPorts m;
+    m.fill(0);
+    assert_int_equal(m.r.size(), kMaxReassemblies);
+    m.now = m.now + base::millis(900);
+    m.fill(1);
+    for (uint64_t source = 2; source < 30; source++)
+        assert_true(m.comes_through(source));
+    assert_int_equal(m.r.size(), kMaxReassemblies);
+}
+
+// What others hold is not taken by who has more already, even where nothing comes for it.
+void test_one_host_with_many_ports_slow_newcomer_keeps_its_place(void **) {
+    ManyPorts m;
+    m.fill(0);
+    m.add(2, 200, 0, 50);
+    for (uint32_t i = 1; i < 8; i++) {
+        m.now = m.now + base::millis(1100);
+        m.fill(i);
+    }
+    assert_true(m.add(2, 200, 50, 50));
 }
 
 } // namespace
@@ -155,6 +203,8 @@ int main() {
         cmocka_unit_test(test_pieces_in_any_order_are_put_together),
         cmocka_unit_test(test_pieces_that_contradict_are_dropped),
         cmocka_unit_test(test_reassemblies_are_bounded_and_end),
+        cmocka_unit_test(test_one_host_with_many_ports_others_get_their_places),
+        cmocka_unit_test(test_one_host_with_many_ports_slow_newcomer_keeps_its_place),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }
