@@ -15,9 +15,10 @@
  *  ENDPOINTS THAT STAND FOR SEVERAL.  "udp://" and a star, such as udp://X:4242?exclude=docker*
  *  with a star for X, opens an endpoint for each address of this machine and keeps pace with them:
  *  ENDPOINT_OPENED tells of one that has appeared, ENDPOINT_CLOSED with PLAIT_E_NO_DEVICE that its
- *  address is gone (the handle goes with that event; it need not be closed). Which links are made
- *  of them is up to the application (plait_connection_add_link); where an endpoint is to be given,
- *  the one with the star means the best of its members.
+ *  address is gone, with another status that it has failed, or the one with the star and so all of
+ *  them (a member's handle goes with that event; it need not be closed). Which links are made of
+ *  them is up to the application (plait_connection_add_link); where an endpoint is to be given, the
+ *  one with the star means the best of its members.
  *
  *  An endpoint that is down (a cable unplugged) stays open and comes back by itself if its
  *  transport can do that; links over it are at once replaced by others.

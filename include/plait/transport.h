@@ -376,7 +376,7 @@ typedef struct plait_transport {
  *  others that come and go by themselves, as "udp://" with a star for the addresses of a machine.
  *  It tells state(ADDRESS, addr, 1) and the host opens the member; state(ADDRESS, addr, 0) and the
  *  host closes it; state(DOWN or UP, addr) is about that member. It is asked for nothing but info,
- *  poll, uri and close. */
+ *  poll, uri and close. When it fails or is closed, its members are closed before it. */
 typedef struct plait_transport_members {
     uint32_t struct_size; /**< bytes of the plugin's structure */
     uint32_t reserved;    /**< zero */

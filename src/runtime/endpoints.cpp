@@ -239,9 +239,7 @@ Status Endpoints::close(uint64_t endpoint, Time now) {
         return node_->release_endpoint(handle);
     }
     services_.log->line(PLAIT_LOG_INFO, "%s: closed", h->uri.c_str());
-    for (const auto &member : slots_)
-        if (member && member->parent == handle)
-            end_member(*member, PLAIT_OK, now);
+    end_members(handle, PLAIT_OK, now);
     end_loan(*h, PLAIT_OK);
     node_->endpoint_gone(h->index, PLAIT_OK, now);
     departed_.push_back({handle, h->token, h->parent});

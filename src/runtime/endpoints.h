@@ -151,10 +151,12 @@ class Endpoints final : public node::Output {
     void tell_blocked(Loan &loan);
     uint32_t send_own(Endpoint &h, std::span<const plait_datagram> v);
     uint32_t send_now(Endpoint &h, std::span<const plait_datagram> v);
+    void apply_all(Endpoint &h, Time now);
     void apply(Endpoint &h, const Notice &notice, Time now);
     void apply_member(Endpoint &group, const Notice &notice, Time now);
     void open_member(Endpoint &group, const plait_addr &addr, Time now);
     void end_member(Endpoint &member, Status why, Time now);
+    void end_members(uint64_t group, Status why, Time now);
     Endpoint *member_at(const Endpoint &group, const plait_addr &addr) const;
     bool suits(const Endpoint &h, const std::string &address, uint64_t group) const;
     void end(Endpoint &h, Status why, Time now);
@@ -174,7 +176,8 @@ class Endpoints final : public node::Output {
     std::vector<uint8_t> scratch_;   // a datagram that was pushed, or is another worker's
     std::array<plait_datagram, kRecvBatch> batch_{}; // zeros between calls of recv
     Traffic traffic_;
-    Crew *crew_ = nullptr; // of a node with several workers
+    bool applying_ = false; // notices, just now
+    Crew *crew_ = nullptr;  // of a node with several workers
     uint32_t worker_ = 0;
     Crew::Batch handed_;
 };

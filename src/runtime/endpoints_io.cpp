@@ -130,20 +130,24 @@ void Endpoints::deliver(Endpoint &h, std::span<plait_datagram> v, Time now) {
 }
 
 bool Endpoints::apply_notices(Time now) {
-    if (!services_.noticed)
+    // A member that is opened from here has its turn afterwards: its group is not to be closed
+    // inside of what is done for it.
+    if (!services_.noticed || std::exchange(applying_, true))
         return false;
-    services_.noticed = false;
-    for (size_t slot = 0; slot < slots_.size(); slot++) {
-        Endpoint *h = slots_[slot].get();
-        if (h == nullptr || h->handle == 0)
-            continue;
-        const std::vector<Notice> notices = std::exchange(h->notices, {});
-        for (const Notice &notice : notices)
-            apply(*h, notice, now);
-        if (h->failed && h->self != nullptr)
-            end(*h, h->fail_status, now);
-    }
+    while (std::exchange(services_.noticed, false))
+        for (size_t slot = 0; slot < slots_.size(); slot++)
+            if (Endpoint *h = slots_[slot].get(); h != nullptr && h->handle != 0)
+                apply_all(*h, now);
+    applying_ = false;
     return true;
+}
+
+void Endpoints::apply_all(Endpoint &h, Time now) {
+    const std::vector<Notice> notices = std::exchange(h.notices, {});
+    for (const Notice &notice : notices)
+        apply(h, notice, now);
+    if (h.failed && h.self != nullptr)
+        end(h, h.fail_status, now);
 }
 
 void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
@@ -175,10 +179,14 @@ void Endpoints::apply(Endpoint &h, const Notice &notice, Time now) {
     tell_borrowers(h, notice);
 }
 
-// The plugin has said that it is beyond help. The record stays until the application closes it.
+// The plugin has said that it is beyond help. The record stays until the application closes it;
+// members go at once.
 void Endpoints::end(Endpoint &h, Status why, Time now) {
     services_.log->line(PLAIT_LOG_ERROR, "%s: %s", h.uri.c_str(),
                         h.fail_text.empty() ? base::status_text(why) : h.fail_text.c_str());
+    if (h.parent != 0)
+        return end_member(h, why, now);
+    end_members(h.handle, why, now);
     close_plugin(h);
     end_loan(h, why);
     node_->endpoint_gone(h.index, why, now);

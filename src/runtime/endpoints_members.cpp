@@ -19,6 +19,8 @@ Endpoints::Endpoint *Endpoints::member_at(const Endpoint &group, const plait_add
 }
 
 void Endpoints::apply_member(Endpoint &group, const Notice &notice, Time now) {
+    if (group.failed)
+        return; // it is about to be closed, and its members before it
     Endpoint *member = member_at(group, notice.addr);
     if (notice.what == PLAIT_TRANSPORT_ADDRESS && notice.value != 0) {
         open_member(group, notice.addr, now);
@@ -50,9 +52,17 @@ void Endpoints::open_member(Endpoint &group, const plait_addr &addr, Time now) {
     node_->endpoint_opened(member.index);
 }
 
+void Endpoints::end_members(uint64_t group, Status why, Time now) {
+    PLAIT_ASSERT(group != 0);
+    for (const auto &h : slots_)
+        if (h && h->parent == group)
+            end_member(*h, why, now);
+}
+
 // Nobody has opened it by hand, so nobody has to close the handle.
 void Endpoints::end_member(Endpoint &member, Status why, Time now) {
     const uint64_t handle = member.handle;
+    end_members(handle, why, now);
     services_.log->line(PLAIT_LOG_INFO, "%s: closed", member.uri.c_str());
     departed_.push_back({handle, member.token, member.parent});
     close_plugin(member);
