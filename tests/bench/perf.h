@@ -31,6 +31,7 @@ typedef struct perf_options {
     uint32_t congestion; /* PLAIT_CONGESTION_* */
     uint32_t busy_poll_us;
     uint32_t workers;     /* of the server; 0: one, run by plait_node_wait */
+    uint32_t channels;    /* that each client may have at the server; 0: the library's default */
     uint32_t keepalive_s; /* of the nodes of a crowd; 0: none */
     double settle;        /* seconds until an idle connection has given back what it can */
 } perf_options;
@@ -53,7 +54,8 @@ typedef struct perf_peer {
 
 /* perf_common.c */
 void check(plait_status status, const char *what); /* ends the program */
-plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive_s);
+plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive_s,
+                     uint32_t channels);
 plait_node *new_node_on(const char *uri, uint32_t busy_poll_us, uint32_t keepalive_s);
 void open_peer(const perf_options *options, perf_peer *peer);
 void close_peer(perf_peer *peer);

@@ -17,7 +17,8 @@ void check(plait_status status, const char *what) {
     exit(1);
 }
 
-plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive_s) {
+plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive_s,
+                     uint32_t channels) {
     plait_node_config config = PLAIT_NODE_CONFIG_INIT;
     plait_identity *identity;
     plait_node *node;
@@ -27,7 +28,7 @@ plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive
     if (keepalive_s > 0)
         config.keepalive_us = keepalive_s * UINT64_C(1000000);
     config.max_connections = 1u << 18;
-    config.max_channels = 1u << 18;
+    config.max_channels = channels;
     config.memory_budget = (uint64_t)16 << 30;
     check(plait_identity_new(&identity), "identity");
     check(plait_node_new(identity, &config, &node), "node");
@@ -36,7 +37,7 @@ plait_node *new_node(uint32_t busy_poll_us, uint32_t workers, uint32_t keepalive
 }
 
 plait_node *new_node_on(const char *uri, uint32_t busy_poll_us, uint32_t keepalive_s) {
-    plait_node *node = new_node(busy_poll_us, 0, keepalive_s);
+    plait_node *node = new_node(busy_poll_us, 0, keepalive_s, 0);
     plait_endpoint endpoint;
     check(plait_endpoint_open(node, uri, NULL, &endpoint), uri);
     return node;

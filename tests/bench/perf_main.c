@@ -7,7 +7,8 @@
 static const char kUsage[] =
     "usage: plait_perf COMMAND [--NAME VALUE]...\n"
     "  server       --listen URI (udp://127.0.0.1:0) --workers N (threads of the library)\n"
-    "               --seconds S, for ever without\n"
+    "               --seconds S, for ever without; --channels N of each client, 64 without:\n"
+    "               memory is set aside for all of them, so that with many fewer clients get in\n"
     "  bulk         one channel, or --count of them, for --seconds; --mode copy|reserve|owned\n"
     "  echo         messages of --size bytes to and fro, for --seconds; --mode loop, or from\n"
     "               another thread: thread (waits in the library), callback (waits for it)\n"
@@ -69,6 +70,8 @@ static int read_option(perf_options *o, const char *name, const char *value) {
         o->busy_poll_us = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--workers") == 0)
         o->workers = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--channels") == 0)
+        o->channels = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--cipher") == 0)
         o->cipher = cipher_of(value);
     else if (strcmp(name, "--congestion") == 0)

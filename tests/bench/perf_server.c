@@ -101,7 +101,7 @@ int perf_server(const perf_options *options) {
     plait_endpoint endpoint;
     plait_id id;
     size_t got;
-    s.node = new_node(options->busy_poll_us, options->workers, 0);
+    s.node = new_node(options->busy_poll_us, options->workers, 0, options->channels);
     check(plait_endpoint_open(s.node, options->listen, NULL, &endpoint), options->listen);
     check(plait_endpoint_uri(s.node, endpoint, address, sizeof address, NULL), "address");
     check(plait_node_id(s.node, &id), "id");
