@@ -193,6 +193,8 @@ class Channel {
     bool has_repeats() const { return send_.has_repeats(); }
     uint64_t unacked() const { return send_.written() - send_.settled(); } // taken, not settled
     uint64_t room() const { return send_.room(c_); } // bytes that send() would take now
+    // The application reads kWritable, so it has had its turn.
+    void on_writable_read() { send_.begin_burst(); }
     uint64_t unread() const { return receive_.unread(); }
     uint64_t send_limit() const { return send_.limit(); }
     uint64_t sent() const { return send_.sent(); }

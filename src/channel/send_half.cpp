@@ -66,14 +66,17 @@ bool SendHalf::fits(const Core &c, uint64_t n) const {
     return used + n <= limit || (n > limit / 2 && used <= limit / 2);
 }
 
-// kWritable follows: at once after a pause, else when there is room.
+// kWritable follows: at once for a pause, which lasts until it is read, else when there is room.
 Status SendHalf::refuse_for_now(Core &c) {
     writable_owed_ = burst_left(c) != 0;
-    if (!writable_owed_) {
-        flight_->burst_start = written_;
+    if (!writable_owed_)
         c.tell(event::kWritable);
-    }
     return PLAIT_E_AGAIN;
+}
+
+void SendHalf::begin_burst() {
+    if (flight_)
+        flight_->burst_start = written_;
 }
 
 // At half a buffer whatever was refused fits.

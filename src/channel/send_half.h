@@ -79,6 +79,8 @@ class SendHalf {
     }
 
     // -- Packets -------------------------------------------------------------------------
+    // The application has its next turn: see burst_left().
+    void begin_burst();
     bool has_data(const Core &c, Time now) const;
     bool next_segment(Core &c, size_t max, Time now, Segment &out);
     void on_acked(Core &c, uint64_t offset, uint64_t length, bool fin);
@@ -148,7 +150,7 @@ class SendHalf {
         std::vector<Skip> skips;
         base::Ring<uint64_t> marks; // to be acknowledged at once: the end of each
         Time active{};
-        uint64_t burst_start; // what was taken before the last acknowledgement or pause
+        uint64_t burst_start; // what was taken before the last acknowledgement or turn
         MutBytes reservation;
         uint8_t reserved_header = 0, next_serial = 0;
         bool reserved = false;

@@ -110,7 +110,10 @@ class Connection {
     bool receive(const CidOwner &owner, MutBytes packet, const Arrival &from, Time now);
     // The peer has said, with a token of ours to it, that it does not know this connection.
     void on_reset(Time now);
+    // Sends what there is, but for bulk only so much in one go: `wants_turn` then asks for another
+    // drain, at once, but after what has come meanwhile.
     void drain(Time now);
+    bool wants_turn() const { return turn_over_; }
     Time deadline(Time now);
     void on_timer(Time now);
 
@@ -480,6 +483,7 @@ class Connection {
     bool forged_ = false;            // as many forged packets as a key may see
     bool keys_spent_ = false;        // a channel's key has sealed all that it may
     bool policies_differ_ = false;   // some channel has had a policy of its own
+    bool turn_over_ = false;         // the last drain left something for the next one
     bool blocked_on_window_ = false; // the last drain stopped for congestion, not for lack of data
     bool asleep_ = false;            // the links' hot state was given back
     crypto::Cipher cipher_ = crypto::Cipher::kChaCha20Poly1305;

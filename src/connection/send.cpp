@@ -17,6 +17,10 @@ constexpr uint64_t kWorthSearching = 16 << 10;
 constexpr size_t kAskBudgetEvery = 16; // packets of a burst
 constexpr size_t kMinSpare = 1200;     // bytes of window that a sender with data would have used
 constexpr size_t kBurst = 64; // packets of one channel on one link before others get a turn
+// Bytes of one connection before what has come meanwhile is looked at. A sender that is faster than
+// its receiver would else fill the whole window in one go: the round trips, in which the ACKs wait
+// for it to end, would grow with the window, and the window with them.
+constexpr uint64_t kTurn = 256 << 10;
 } // namespace
 
 void Connection::drain(Time now) {
@@ -261,10 +265,15 @@ bool Connection::can_send(LinkEntry &link, Time now) {
 // -- data
 
 void Connection::send_data(Time now) {
-    blocked_on_window_ = false;
+    blocked_on_window_ = turn_over_ = false;
+    const uint64_t end = stats_.bytes_sent + kTurn;
     while (send_control(now)) {
     }
     for (channel::Channel *next = order_.next(); next; next = order_.next()) {
+        if (stats_.bytes_sent >= end) {
+            turn_over_ = true;
+            break;
+        }
         auto &entry = static_cast<ChannelEntry &>(*next);
         const bool urgent = entry.small();
         uint64_t bytes = 0;
@@ -278,6 +287,7 @@ void Connection::send_data(Time now) {
             continue;
         }
         const uint32_t slot = entry.slot;
+        bytes = std::min(bytes, end - stats_.bytes_sent);
         if (!send_some(entry, *link, bytes, now) && services_.channels.live(slot))
             order_.remove(entry); // nothing came out: what it waits for will bring it back
     }
@@ -288,7 +298,7 @@ void Connection::send_data(Time now) {
     for (size_t i = 0; i < links_.size(); i++) {
         LinkEntry &l = link_at(i);
         // Idle although it could send: for want of data, or because another link is better.
-        if (l.usable() &&
+        if (l.usable() && !turn_over_ &&
             (can_send(l, now) || (!blocked_on_window_ && l.recovery->window_left() >= kMinSpare)))
             l.recovery->on_app_limited();
         if (endpoint_of(l).blocked && l.live())

@@ -119,6 +119,9 @@ void Core::drain_touched(Time now) {
         drained.push_back(slot);
     }
     touched.clear();
+    for (const uint32_t slot : drained)
+        if (s.connections.live(slot) && s.connections[slot].connection->wants_turn())
+            touch(slot);
 }
 
 void Core::release_endpoint(uint32_t slot) {

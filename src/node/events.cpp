@@ -184,7 +184,8 @@ bool Core::fill_event(connection::EventQueue::Entry at, EventState &, uint32_t t
     return true;
 }
 
-// A closing event was read: the object goes if the application has let go of it too.
+// What reading an event changes. After a closing one the object goes, if the application has let go
+// of it too.
 void Core::after_read(connection::EventQueue::Entry at, uint32_t type) {
     switch (at.source) {
     case Source::kConnection:
@@ -194,6 +195,8 @@ void Core::after_read(connection::EventQueue::Entry at, uint32_t type) {
         return;
     case Source::kChannel: {
         ChannelEntry &e = s.channels[at.slot];
+        if (type == PLAIT_EVENT_WRITABLE)
+            e.on_writable_read();
         if (type != PLAIT_EVENT_CHANNEL_CLOSED)
             return;
         e.events.closed_read = true;

@@ -218,6 +218,9 @@ plait_status udp_send(void *self, const plait_datagram *v, uint32_t n, uint32_t 
     bool single = false;
     int stale = 0;
     follow_ecn(e, v[0].ecn & 3);
+    if ((n > 1 || v[0].segment != 0) && e->ask < kUdpAnswers) {
+        e->ask = kUdpAnswers;
+    }
     while (at.entry < n && status == PLAIT_OK) {
         status = plan(e, &o, v, n, at, single);
         if (status != PLAIT_OK) {
@@ -287,7 +290,8 @@ static int receive(udp_endpoint *e, struct mmsghdr *msgs, uint32_t n) {
 }
 
 /* Each slot that is asked for costs time, and so does one too many, for which the kernel looks in
- * vain: who sends to and fro has one at a time. Doubled while there are more. */
+ * vain: who sends to and fro has one at a time. Doubled while there are more. Who sends in bulk has
+ * several answers when that is done: see udp_send. */
 static uint32_t next_ask(udp_endpoint *e, uint32_t asked, uint32_t got) {
     if (got < asked) {
         return got > 1 ? got : 1;

@@ -17,6 +17,7 @@ enum {
                                read in one turn then stays in the processor's cache */
     kUdpLongRun = 16384,    /* bytes, on the average */
     kUdpSingles = 8,        /* asked for and got before two are asked for */
+    kUdpAnswers = 16,       /* asked for at least after several were sent at once */
     kUdpEcnSwitch = 32,     /* calls of send with other ECN bits before the socket has them */
     kUdpSendBatch = 32,     /* messages in one call of the system */
     kUdpMaxPayload = 65507, /* 65535 - 20 - 8: the most that one IPv4 datagram carries */

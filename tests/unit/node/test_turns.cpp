@@ -13,7 +13,7 @@ namespace {
 
 // A stream whose send buffer has grown beyond what is taken in one go, with nothing under way.
 struct Fast : Connected {
-    Fast() { delay = base::millis(50); }
+    explicit Fast(Duration one_way = base::millis(50)) { delay = one_way; }
     bool grow() {
         if (!connect() || !open(channel::stream()))
             return false;
@@ -87,6 +87,23 @@ void test_burst_ended_by_reserve_or_one_large_call_writable_is_told_at_once(void
     assert_true(taken.ok());
     assert_int_equal(*taken, channel::kSendBurst);
     assert_true(w.told_writable());
+}
+
+// Between two parts of it the loop reads ACKs, and what is urgent goes first.
+void test_bulk_beyond_one_turn_is_left_for_the_next_drain(void **) {
+    Fast w(base::micros(100));
+    assert_true(w.grow());
+    const auto sent = [&w] { return w.a.node.connection_info(w.ca)->bytes_sent; };
+    assert_int_equal(w.send_in_a_row(), channel::kSendBurst);
+    const uint64_t before = sent();
+    w.a.node.drain(w.now, w.a);
+    const uint64_t first = sent() - before;
+    assert_in_range(first, channel::kSendBurst / 8, channel::kSendBurst / 2);
+    assert_true(w.a.node.deadline() <= w.now); // at once
+    w.a.node.drain(w.now, w.a);
+    assert_in_range(sent() - before, first + first / 2, first * 5 / 2);
+    assert_true(w.run([&w] { return w.a.node.channel_info(w.ch)->send_queue == 0; }));
+    assert_true(w.a.node.deadline() > w.now);
 }
 
 // A node that dials many, none of whom is there. Its INITs are due again all at the same time.
@@ -168,6 +185,7 @@ void test_many_time_out_at_once_each_is_told(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_burst_then_pause_writable_is_told_in_the_same_turn),
+        cmocka_unit_test(test_bulk_beyond_one_turn_is_left_for_the_next_drain),
         cmocka_unit_test(test_burst_ended_by_reserve_or_one_large_call_writable_is_told_at_once),
         cmocka_unit_test(test_many_timers_due_a_turn_serves_some_and_the_next_ones_the_rest),
         cmocka_unit_test(test_many_time_out_at_once_each_is_told),
