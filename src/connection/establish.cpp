@@ -45,13 +45,13 @@ bool Connection::keep_promise() {
     if (!budget_->redeem())
         return false;
     const uint64_t most = std::max<uint32_t>(config_->max_channels_per_peer, 1);
-    const uint64_t before = peer_limit_;
     channels_allowed_ = std::clamp(share_of_memory() / own_window_,
                                    std::min(std::max<uint64_t>(peer_limit_, 1), most), most);
-    while (peer_limit_ < channels_allowed_ && budget_->promise(own_window_))
-        peer_limit_++;
-    if (peer_limit_ > before)
+    const uint64_t more = std::min(channels_allowed_ - peer_limit_, budget_->left() / own_window_);
+    if (more > 0 && budget_->promise(more * own_window_)) {
+        peer_limit_ += more;
         pending_.add({Control::kMaxChannels, 0, 0});
+    }
     return true;
 }
 

@@ -94,7 +94,9 @@ class HashChains {
         if (heads_.empty())
             return kNoSlot;
         uint16_t slot = heads_[hash & (heads_.size() - 1)];
-        while (slot != kNone && !is_it(slot))
+        // What a slot holds lies elsewhere: it is looked at only if the hash, as far as it is kept
+        // here, is the same.
+        while (slot != kNone && !(cells_[slot].hash == static_cast<uint16_t>(hash) && is_it(slot)))
             slot = cells_[slot].next;
         return slot == kNone ? kNoSlot : slot;
     }
