@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From Ed25519's form of a public key to that of X25519, docs/protocol.md section 1. What libsodium
 // has for this multiplies by the group's order to see that a key is in the main subgroup; this
-// needs five powers in the field instead, a third of the time. Built where there are 128-bit
+// takes five or six powers in the field, less than half of the time. Built where there are 128-bit
 // integers.
 #pragma once
 

@@ -152,7 +152,8 @@ void test_x25519_of_id_not_canonical_is_refused(void **) {
 }
 
 // The RFC's key plus a point of order 8. (Plus the one of order 2, a libsodium without the fix of
-// CVE-2025-69277 says yes; such an id is one more name for the same owner, as flipping bit 255 is.)
+// CVE-2025-69277 says yes, where it is asked: test_montgomery.cpp has what does without it. Such an
+// id is one more name for the same owner, as flipping bit 255 is.)
 void test_x25519_of_point_outside_main_subgroup_is_refused(void **) {
     const NodeId mixed =
         id_of("3b5b475c4b82dd1572799fc546f4c6c03e478c6654aa4c7f945b347ea32af60d");
