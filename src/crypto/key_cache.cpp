@@ -54,8 +54,9 @@ uint32_t KeyCache::take_slot() {
     }
     const uint32_t slot = order_.oldest(); // the unused ones come last
     if (entries_[slot]->used)
-        release(slot);
-    unused_--;
+        chains_.remove(hash(entries_[slot]->name), slot); // the next key overwrites this one
+    else
+        unused_--;
     return slot;
 }
 

@@ -11,17 +11,16 @@ PacketKey::PacketKey(const Root &root, const PacketKeySpec &spec) {
 
 PacketKey::PacketKey(Cipher cipher, const Secret<kPacketKeyLen> &key,
                      const Secret<kPacketIvLen> &iv, const AeadProvider *provider)
-    : iv_(iv.clone()) {
+    : key_(key.clone()), iv_(iv.clone()) {
     if (provider)
-        set(cipher, key, provider, provider);
+        set(cipher, provider, provider);
     else
-        set(cipher, key, aead_provider(cipher), aead_provider_of_small(cipher));
+        set(cipher, aead_provider(cipher), aead_provider_of_small(cipher));
 }
 
 void PacketKey::reset(const Root &root, const PacketKeySpec &spec) {
-    Secret<kPacketKeyLen> key;
-    derive_packet_key(root, spec, key, iv_);
-    set(spec.cipher, key, aead_provider(spec.cipher), aead_provider_of_small(spec.cipher));
+    derive_packet_key(root, spec, key_, iv_);
+    set(spec.cipher, aead_provider(spec.cipher), aead_provider_of_small(spec.cipher));
 }
 
 void PacketKey::Ready::set(const AeadProvider *by, Cipher cipher,
@@ -39,24 +38,34 @@ void PacketKey::Ready::wipe() {
     provider = nullptr;
 }
 
-void PacketKey::set(Cipher cipher, const Secret<kPacketKeyLen> &key, const AeadProvider *large,
-                    const AeadProvider *small) {
-    large_.set(large, cipher, key);
+void PacketKey::set(Cipher cipher, const AeadProvider *large, const AeadProvider *small) {
+    large_.wipe();
     if (small != large)
-        small_.set(small, cipher, key);
+        small_.set(small, cipher, key_);
     else
         small_.wipe();
+    large_by_ = large;
     cipher_ = cipher;
+}
+
+const PacketKey::Ready &PacketKey::ready_for(size_t text) const {
+    if (text <= kSmallText && small_.provider)
+        return small_;
+    if (!large_.provider)
+        large_.set(large_by_, cipher_, key_);
+    return large_;
 }
 
 void PacketKey::wipe() {
     large_.wipe();
     small_.wipe();
+    large_by_ = nullptr;
+    key_.wipe();
     iv_.wipe();
 }
 
 AeadNonce PacketKey::nonce(LinkNumber link, PacketNumber pn) const {
-    PLAIT_ASSERT(large_.provider);
+    PLAIT_ASSERT(large_by_);
     AeadNonce out;
     base::store_be(out.b, base::load_be(iv_.data(), 4) ^ link.v, 4);
     base::store_be(out.b + 4, base::load_be(iv_.data() + 4, 8) ^ pn.v, 8);

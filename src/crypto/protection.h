@@ -41,14 +41,16 @@ class PacketKey {
         void set(const AeadProvider *by, Cipher cipher, const Secret<kPacketKeyLen> &key);
         void wipe();
     };
-    void set(Cipher cipher, const Secret<kPacketKeyLen> &key, const AeadProvider *large,
-             const AeadProvider *small);
-    const Ready &ready_for(size_t text) const {
-        return text <= kSmallText && small_.provider ? small_ : large_;
-    }
+    void set(Cipher cipher, const AeadProvider *large, const AeadProvider *small);
+    const Ready &ready_for(size_t text) const;
     AeadNonce nonce(LinkNumber link, PacketNumber pn) const;
 
-    Ready large_, small_; // small_ is empty where large_ is as good
+    // Who has many connections, each with little to say, makes keys all the time: the one for large
+    // texts only when there is such a text. small_ is empty where that is as good for small ones.
+    mutable Ready large_;
+    Ready small_;
+    const AeadProvider *large_by_ = nullptr; // nullptr: no key
+    Secret<kPacketKeyLen> key_;
     Secret<kPacketIvLen> iv_;
     Cipher cipher_ = Cipher::kChaCha20Poly1305;
 };

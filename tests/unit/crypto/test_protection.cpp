@@ -154,15 +154,23 @@ void test_open_other_link_number_or_key_is_refused(void **) {
     }
 }
 
+// Whatever sizes the key before and the new one are used for first.
 void test_packet_key_reset_takes_the_other_key(void **) {
+    constexpr size_t kSizes[] = {5, kSmallText, kSmallText + 1, 1000};
     for (const Cipher cipher : kBoth) {
         if (!cipher_available(cipher))
             continue;
-        PacketKey key(known_root(), {ChannelNumber{1}, Role::kInitiator, kBoth[0], 0});
-        const PacketKeySpec spec{ChannelNumber{2}, Role::kResponder, cipher, 1};
-        key.reset(known_root(), spec);
-        assert_true(sealed(key, {}, {}, {}, counting(5)) ==
-                    sealed(PacketKey(known_root(), spec), {}, {}, {}, counting(5)));
+        for (const size_t before : kSizes)
+            for (const size_t first : kSizes) {
+                PacketKey key(known_root(), {ChannelNumber{1}, Role::kInitiator, kBoth[0], 0});
+                (void)sealed(key, {}, {}, {}, counting(before));
+                const PacketKeySpec spec{ChannelNumber{2}, Role::kResponder, cipher, 1};
+                key.reset(known_root(), spec);
+                const PacketKey fresh(known_root(), spec);
+                for (const size_t n : {first, kSizes[0], kSizes[3]})
+                    assert_true(sealed(key, {}, {}, {}, counting(n)) ==
+                                sealed(fresh, {}, {}, {}, counting(n)));
+            }
     }
 }
 
