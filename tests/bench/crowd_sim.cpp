@@ -4,6 +4,8 @@
 // packet on one of them cost the same, however many there are.
 //
 //     crowd_sim [--clients N] [--servers N]      each client connects to each server, one channel
+//     crowd_sim --clients N --servers 1          also what one node with N connections spends on an
+//                                                echo, over one of them and over each in turn
 //
 // There is one connection between two nodes, so that a million of them are 1,000 x 1,000 nodes.
 #include "crypto/init.h"
@@ -11,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +21,7 @@
 #include <malloc.h>
 #include <memory>
 #include <time.h>
+#include <utility>
 #include <vector>
 
 namespace plait {
@@ -27,6 +31,7 @@ using base::millis;
 using base::seconds;
 
 constexpr int kEchoes = 20000;
+constexpr uint32_t kAtOnce = 32; // datagrams of as many connections, as a busy node gets them
 constexpr Duration kSilence = seconds(45); // until each has gone to sleep
 
 // Seconds of this process's processor time: other work on the machine disturbs them less.
@@ -159,6 +164,27 @@ class Crowd {
         }
         return (cpu_time() - start) / kEchoes;
     }
+    // The first server's own time for an echo, if these clients ask in turn, so many of them at
+    // once: the time of all that comes between a batch of datagrams and the batch of answers.
+    double serve(uint32_t clients, uint32_t at_once, uint32_t echoes) {
+        const std::vector<uint8_t> text(64, 'x');
+        const Bytes bytes(text);
+        double took = 0;
+        for (uint32_t i = 0; i < echoes; i += at_once) {
+            std::vector<Member *> busy;
+            for (uint32_t k = 0; k < at_once; k++) {
+                Member &a = *members_[(i + k) % clients];
+                if (!a.node.send(a.channels[0], {&bytes, 1}, now_).ok())
+                    std::exit(1);
+                a.node.drain(now_, a);
+                busy.push_back(&a);
+            }
+            took += serve_once(*members_[clients_]);
+            run(std::move(busy));
+            now_ = now_ + millis(1);
+        }
+        return took / echoes;
+    }
     uint64_t total() const { return uint64_t{clients_} * servers_; }
     uint32_t clients() const { return clients_; }
     uint32_t servers() const { return servers_; }
@@ -168,6 +194,30 @@ class Crowd {
         uint32_t from, to;
         std::vector<uint8_t> bytes;
     };
+    // As a loop does: a batch in, what the application does about it, a batch out.
+    [[gnu::noinline]] double serve_once(Member &z) {
+        const std::deque<Flight> arrived = std::exchange(flights_, {});
+        std::vector<std::vector<uint8_t>> bytes;
+        std::vector<plait_addr> from;
+        for (const Flight &f : arrived) {
+            bytes.push_back(f.bytes);
+            from.push_back(address_of(f.from));
+        }
+        std::vector<plait_datagram> batch(arrived.size());
+        for (size_t i = 0; i < batch.size(); i++) {
+            batch[i].data = bytes[i].data();
+            batch[i].len = static_cast<uint32_t>(bytes[i].size());
+            batch[i].peer = &from[i];
+        }
+        const auto start = std::chrono::steady_clock::now();
+        turn(z, batch);
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    [[gnu::noinline]] void turn(Member &z, std::span<plait_datagram> batch) {
+        z.node.receive({0}, batch, now_);
+        take_events(z);
+        z.node.drain(now_, z);
+    }
     void run(std::vector<Member *> busy) {
         for (int quiet = 0; quiet < 2;) {
             for (Member *m : busy) {
@@ -230,6 +280,18 @@ size_t in_use() {
     return m.uordblks + m.hblkhd;
 }
 
+void measure_server(Crowd &crowd) {
+    const uint32_t n = crowd.clients();
+    const uint32_t echoes = std::max<uint32_t>(kEchoes, n) / kAtOnce * kAtOnce;
+    crowd.serve(n, 1, 3 * n); // all awake, with fresh keys
+    const double one = crowd.serve(1, 1, echoes);
+    const double each = crowd.serve(n, 1, echoes);
+    const double batches = crowd.serve(n, std::min(n, kAtOnce), echoes);
+    std::printf("{\"bench\": \"crowd\", \"connections\": %u, \"server_us_one\": %.2f, "
+                "\"server_us_each\": %.2f, \"server_us_each_of_%u\": %.2f}\n",
+                n, 1e6 * one, 1e6 * each, kAtOnce, 1e6 * batches);
+}
+
 void measure(uint32_t clients, uint32_t servers) {
     Crowd alone(1, 1);
     alone.connect(0, 0);
@@ -268,6 +330,8 @@ void measure(uint32_t clients, uint32_t servers) {
                 1e6 * longest, 1e6 * passing / static_cast<double>(std::max<uint64_t>(turns, 1)),
                 timers ? "true" : "false", 1e6 * alone.echo(1), 1e6 * crowd.echo(1),
                 1e6 * crowd.echo(std::min<size_t>(servers, 100)));
+    if (servers == 1)
+        measure_server(crowd);
 }
 
 } // namespace

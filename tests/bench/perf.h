@@ -39,9 +39,9 @@ typedef struct perf_options {
 /* What the server tells of itself. Both sides are the same program, so it travels as it is. */
 typedef struct server_stats {
     uint64_t connections, connections_total;
-    uint64_t malloc_bytes, rss_bytes, cpu_us;
+    uint64_t malloc_bytes, rss_bytes, cpu_us, system_us;
     uint64_t sink_bytes, sink_first_us, sink_last_us; /* since the stats before */
-    uint64_t packets_received, bytes_received;
+    uint64_t packets_received, packets_sent, bytes_received;
     uint64_t retries; /* strangers who had to prove their address first */
 } server_stats;
 
@@ -64,7 +64,8 @@ plait_channel open_labelled(perf_peer *peer, const char *label, plait_channel_co
                             uint64_t token);
 uint64_t now_ns(void);
 uint64_t now_us(void);
-uint64_t cpu_us(void);
+uint64_t cpu_us(void);    /* of this process */
+uint64_t system_us(void); /* of that: in the kernel */
 uint64_t malloc_bytes(void);
 uint64_t rss_bytes(void);
 void sort_numbers(uint64_t *numbers, size_t count);

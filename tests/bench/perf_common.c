@@ -94,6 +94,12 @@ uint64_t cpu_us(void) {
            (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
 }
 
+uint64_t system_us(void) {
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    return (uint64_t)r.ru_stime.tv_sec * 1000000u + (uint64_t)r.ru_stime.tv_usec;
+}
+
 uint64_t malloc_bytes(void) {
     struct mallinfo2 m = mallinfo2();
     return m.uordblks + m.hblkhd;

@@ -18,7 +18,7 @@ static const char kUsage[] =
     "  crowd        --count connections from many processes: accepting and an echo as they grow,\n"
     "               memory and processor time of both ends when all are idle for --seconds,\n"
     "               with --keepalive SECONDS or without; 100,000 unless --count says otherwise\n"
-    "all but server: --id ID --address URI  all: --busy-poll US  bulk, echo: --cipher aes|chacha\n"
+    "all but server: --id ID --address URI  all: --busy-poll US|never  bulk, echo: --cipher aes|chacha\n"
     "bulk, echo, beside: --listen URI, their own\n";
 
 static const struct {
@@ -67,7 +67,8 @@ static int read_option(perf_options *o, const char *name, const char *value) {
     else if (strcmp(name, "--size") == 0)
         o->size = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--busy-poll") == 0)
-        o->busy_poll_us = (uint32_t)strtoul(value, NULL, 10);
+        o->busy_poll_us = strcmp(value, "never") == 0 ? PLAIT_BUSY_POLL_NEVER
+                                                      : (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--workers") == 0)
         o->workers = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--channels") == 0)

@@ -20,15 +20,26 @@ enum {
     kNodesAProcess = 4000, /* which have descriptors and ports enough for so many */
     kProcessesMost = 254,  /* each has an address of 127.0.1.0/24 */
     kEchoes = 10000,
+    kEchoBytes = 64,
+    kAmongAll = 'a', /* orders to a process of a crowd */
+    kAmongFew = 'f',
 };
 
 typedef struct crowd {
     const perf_options *options;
     plait_node **nodes;
     plait_connection *connections;
+    plait_channel *channels;
     int epoll;
     uint32_t done; /* of the present step, by all nodes together */
 } crowd;
+
+typedef struct crowd_processes {
+    pid_t pids[kProcessesMost];
+    int orders[kProcessesMost]; /* to each */
+    uint32_t count;
+    int done[2]; /* from all of them */
+} crowd_processes;
 
 static void raise_file_limit(void) {
     struct rlimit limit;
@@ -43,8 +54,9 @@ static void make_crowd(crowd *c, const char *address) {
     raise_file_limit();
     c->nodes = calloc(c->options->count, sizeof *c->nodes);
     c->connections = calloc(c->options->count, sizeof *c->connections);
+    c->channels = calloc(c->options->count, sizeof *c->channels);
     c->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (c->nodes == NULL || c->connections == NULL || c->epoll < 0)
+    if (c->nodes == NULL || c->connections == NULL || c->channels == NULL || c->epoll < 0)
         exit(1);
     for (uint32_t i = 0; i < c->options->count; i++) {
         c->nodes[i] = new_node_on(address, 0, c->options->keepalive_s);
@@ -63,6 +75,7 @@ static void free_crowd(crowd *c) {
     close(c->epoll);
     free(c->nodes);
     free(c->connections);
+    free(c->channels);
 }
 
 /* Moves the nodes that have something to do. `type`: the event that completes the step. */
@@ -139,11 +152,11 @@ static void print_memory(const char *of, const server_stats *before, const serve
     fflush(stdout);
 }
 
-static void open_channels(crowd *c) {
-    plait_channel channel;
+static void open_channels(crowd *c, const char *label, const plait_channel_config *config) {
     c->done = 0;
     for (uint32_t i = 0; i < c->options->count; i++) {
-        check(plait_channel_open(c->nodes[i], c->connections[i], "hold", NULL, &channel), "open");
+        check(plait_channel_open(c->nodes[i], c->connections[i], label, config, &c->channels[i]),
+              "open");
         turn(c, 0, PLAIT_EVENT_CHANNEL_ACCEPTED);
     }
     while (c->done < c->options->count)
@@ -160,7 +173,7 @@ int perf_connections(const perf_options *options) {
     turn_for(&c, options->settle);
     server_stats idle = ask_stats(&watcher);
     print_memory("idle connection", &empty, &idle, options->count);
-    open_channels(&c);
+    open_channels(&c, "hold", NULL);
     turn_for(&c, options->settle);
     server_stats with_channel = ask_stats(&watcher);
     print_memory("idle connection with a channel", &empty, &with_channel, options->count);
@@ -172,9 +185,33 @@ int perf_connections(const perf_options *options) {
     return 0;
 }
 
-/* One process of a crowd: connects, opens a channel on each connection, says so, and lives on. */
-static void live_in_crowd(const perf_options *options, uint32_t process, int done) {
-    char address[kAddressMax];
+/* As many messages to and fro as it has connections, over the first `among` of them in turn, some
+ * at once. */
+static void echo_in_turn(crowd *c, uint32_t among) {
+    char message[kEchoBytes] = "";
+    size_t len;
+    for (uint32_t i = 0; i < c->options->count; i += kAtOnce) {
+        const uint32_t n = c->options->count - i < kAtOnce ? c->options->count - i : kAtOnce;
+        for (uint32_t k = 0; k < n; k++) {
+            const uint32_t at = (i + k) % among;
+            check(plait_channel_write_all(c->nodes[at], c->channels[at], message, sizeof message,
+                                          kWaitMs),
+                  "sending");
+        }
+        for (uint32_t k = 0; k < n; k++) {
+            const uint32_t at = (i + k) % among;
+            check(plait_channel_read_wait(c->nodes[at], c->channels[at], message, sizeof message,
+                                          &len, kWaitMs),
+                  "reading the echo");
+        }
+    }
+}
+
+/* One process of a crowd: connects, opens a channel on each connection, says so, and lives on; at
+ * each order it sends a message over each, and says so. */
+static void live_in_crowd(const perf_options *options, uint32_t process, int done, int orders) {
+    char address[kAddressMax], order;
+    const plait_channel_config messages = PLAIT_CHANNEL_MESSAGES;
     perf_options own = *options;
     crowd c = {.options = &own};
     uint32_t left = options->count - process * kNodesAProcess;
@@ -185,11 +222,20 @@ static void live_in_crowd(const perf_options *options, uint32_t process, int don
     if (write(done, "r", 1) != 1)
         exit(1);
     connect_all(&c);
-    open_channels(&c);
+    open_channels(&c, "echo", &messages);
     if (write(done, "c", 1) != 1)
         exit(1);
-    for (;;)
-        turn(&c, -1, 0);
+    struct pollfd wanted[2] = {{.fd = orders, .events = POLLIN}, {.fd = c.epoll, .events = POLLIN}};
+    while (poll(wanted, 2, -1) >= 0) {
+        turn(&c, 0, 0);
+        if (wanted[0].revents == 0)
+            continue;
+        if (read(orders, &order, 1) != 1)
+            exit(1);
+        echo_in_turn(&c, order == kAmongAll || own.count < kAtOnce ? own.count : kAtOnce);
+        if (write(done, "e", 1) != 1)
+            exit(1);
+    }
 }
 
 /* Waits for a process of the crowd, while the watcher's own connection goes on. */
@@ -204,9 +250,33 @@ static void await(perf_peer *watcher, int from) {
         exit(1);
 }
 
-/* The server's processor time for a message and its echo. */
+/* The server's processor time for as many messages and their echoes as the crowd has connections,
+ * by one process of it after another. */
+static void measure_echoes(perf_peer *watcher, const crowd_processes *all, char order,
+                           const char *what) {
+    const server_stats before = ask_stats(watcher);
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (write(all->orders[i], &order, 1) != 1)
+            exit(1);
+        await(watcher, all->done[0]);
+    }
+    const server_stats after = ask_stats(watcher);
+    const double cpu = (double)(after.cpu_us - before.cpu_us);
+    const double system = (double)(after.system_us - before.system_us);
+    const double echoes = (double)(after.connections - 1);
+    const double packets = (double)(after.packets_received - before.packets_received +
+                                    after.packets_sent - before.packets_sent);
+    printf("{\"bench\": \"crowd\", \"connections\": %llu, \"echoes_over\": \"%s\", "
+           "\"server_us_an_echo\": %.2f, \"of_it_system_us\": %.2f, \"server_us_a_packet\": %.2f, "
+           "\"packets_an_echo\": %.2f}\n",
+           (unsigned long long)after.connections, what, cpu / echoes, system / echoes,
+           cpu / packets, packets / echoes);
+    fflush(stdout);
+}
+
+/* The same for one connection while all others are idle. */
 static double echo_cpu(perf_peer *watcher, plait_channel channel) {
-    char message[64] = "";
+    char message[kEchoBytes] = "";
     size_t len;
     const uint64_t before = ask_stats(watcher).cpu_us;
     for (int i = 0; i < kEchoes; i++) {
@@ -219,6 +289,18 @@ static double echo_cpu(perf_peer *watcher, plait_channel channel) {
     return (double)(ask_stats(watcher).cpu_us - before) / kEchoes;
 }
 
+static void print_echoes(perf_peer *watcher, plait_channel echo, const crowd_processes *all) {
+    printf("{\"bench\": \"crowd\", \"connections\": %llu, \"server_us_an_echo\": %.2f}\n",
+           (unsigned long long)ask_stats(watcher).connections, echo_cpu(watcher, echo));
+    fflush(stdout);
+    if (all->count == 0)
+        return;
+    measure_echoes(watcher, all, kAmongAll, "all, asleep");
+    measure_echoes(watcher, all, kAmongAll, "all");
+    measure_echoes(watcher, all, kAmongFew, "few");
+    measure_echoes(watcher, all, kAmongAll, "all");
+}
+
 static void idle(perf_peer *watcher, double seconds) {
     plait_event events[kEventsAtOnce];
     uint64_t until = now_us() + (uint64_t)(seconds * 1e6);
@@ -228,31 +310,37 @@ static void idle(perf_peer *watcher, double seconds) {
 }
 
 /* Processor time of all processes of the crowd. */
-static uint64_t crowd_cpu_us(const pid_t *processes, uint32_t count) {
+static uint64_t crowd_cpu_us(const crowd_processes *all) {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < all->count; i++) {
         clockid_t clock;
         struct timespec t;
-        if (clock_getcpuclockid(processes[i], &clock) == 0 && clock_gettime(clock, &t) == 0)
+        if (clock_getcpuclockid(all->pids[i], &clock) == 0 && clock_gettime(clock, &t) == 0)
             sum += (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
     }
     return sum;
 }
 
 /* Forks one more process and waits until it has connected. The connections that there are now. */
-static uint64_t add_process(const perf_options *options, perf_peer *watcher, uint32_t process,
-                            const int done[2], pid_t *pid) {
-    if ((*pid = fork()) == 0)
-        live_in_crowd(options, process, done[1]);
-    await(watcher, done[0]);
+static uint64_t add_process(const perf_options *options, perf_peer *watcher, crowd_processes *all) {
+    int orders[2];
+    const uint32_t process = all->count;
+    if (pipe(orders) != 0)
+        exit(1);
+    if ((all->pids[process] = fork()) == 0)
+        live_in_crowd(options, process, all->done[1], orders[0]);
+    close(orders[0]);
+    all->orders[all->count++] = orders[1];
+    await(watcher, all->done[0]);
     const server_stats before = ask_stats(watcher);
-    await(watcher, done[0]);
+    await(watcher, all->done[0]);
     const server_stats after = ask_stats(watcher);
     const double n = (double)(after.connections - before.connections);
+    const double cpu = (double)(after.cpu_us - before.cpu_us);
+    const double system = (double)(after.system_us - before.system_us);
     printf("{\"bench\": \"crowd\", \"connections\": %llu, \"server_us_a_connection\": %.1f, "
-           "\"retries\": %llu}\n",
-           (unsigned long long)after.connections,
-           (double)(after.cpu_us - before.cpu_us) / (n > 0 ? n : 1),
+           "\"of_it_system_us\": %.1f, \"retries\": %llu}\n",
+           (unsigned long long)after.connections, cpu / (n > 0 ? n : 1), system / (n > 0 ? n : 1),
            (unsigned long long)(after.retries - before.retries));
     fflush(stdout);
     return after.connections;
@@ -260,12 +348,11 @@ static uint64_t add_process(const perf_options *options, perf_peer *watcher, uin
 
 int perf_crowd(const perf_options *options) {
     const uint32_t processes = (options->count + kNodesAProcess - 1) / kNodesAProcess;
+    static crowd_processes all;
     perf_peer watcher;
     plait_channel_config config = PLAIT_CHANNEL_MESSAGES;
     uint64_t connections = 1, next_look = 0;
-    pid_t pids[kProcessesMost];
-    int done[2];
-    if (processes > kProcessesMost || pipe(done) != 0)
+    if (processes > kProcessesMost || pipe(all.done) != 0)
         return 1;
     open_peer(options, &watcher);
     const plait_channel echo = open_labelled(&watcher, "echo", config, 0);
@@ -273,19 +360,18 @@ int perf_crowd(const perf_options *options) {
     for (uint32_t i = 0; i <= processes; i++) {
         if (connections >= next_look || i == processes) {
             idle(&watcher, i > 0 ? options->settle : 0); /* what the others send is not its price */
-            printf("{\"bench\": \"crowd\", \"connections\": %llu, \"server_us_an_echo\": %.2f}\n",
-                   (unsigned long long)connections, echo_cpu(&watcher, echo));
-            fflush(stdout);
+            print_echoes(&watcher, echo, &all);
             next_look = 3 * connections;
         }
         if (i < processes)
-            connections = add_process(options, &watcher, i, done, &pids[i]);
+            connections = add_process(options, &watcher, &all);
     }
+    idle(&watcher, options->settle);
     const server_stats then = ask_stats(&watcher);
     print_memory("connection of a crowd, with a channel", &empty, &then, options->count);
-    const uint64_t crowd_then = crowd_cpu_us(pids, processes);
+    const uint64_t crowd_then = crowd_cpu_us(&all);
     idle(&watcher, options->seconds);
-    const uint64_t crowd_now = crowd_cpu_us(pids, processes);
+    const uint64_t crowd_now = crowd_cpu_us(&all);
     const server_stats now = ask_stats(&watcher);
     printf("{\"bench\": \"idle\", \"connections\": %llu, \"keepalive_s\": %u, \"seconds\": %.1f, "
            "\"server_cpu_percent\": %.2f, \"clients_cpu_percent\": %.2f, \"packets\": %llu}\n",

@@ -13,6 +13,7 @@ enum { kSink = 1, kEcho = 2, kStats = 3, kHold = 4, kLabelMax = 32, kSlices = 64
 typedef struct server {
     plait_node *node;
     uint64_t sink_bytes, sink_first_us, sink_last_us; /* of all threads */
+    uint64_t looking_us; /* what statistics themselves have taken: memory in a million pieces */
 } server;
 
 static _Thread_local char message[kChunk];
@@ -56,16 +57,20 @@ static void answer_stats(server *s, plait_channel channel) {
     server_stats out = {0};
     size_t len;
     while (plait_channel_read(s->node, channel, message, sizeof message, &len) == PLAIT_OK) {
+        const uint64_t begun = cpu_us();
         check(plait_node_get_stats(s->node, &node), "stats");
         out.connections = node.connections;
         out.connections_total = node.connections_total;
         out.malloc_bytes = malloc_bytes();
         out.rss_bytes = rss_bytes();
-        out.cpu_us = cpu_us();
+        out.cpu_us = begun - __atomic_load_n(&s->looking_us, __ATOMIC_RELAXED);
+        out.system_us = system_us();
+        __atomic_fetch_add(&s->looking_us, cpu_us() - begun, __ATOMIC_RELAXED);
         out.sink_bytes = __atomic_exchange_n(&s->sink_bytes, 0, __ATOMIC_RELAXED);
         out.sink_first_us = __atomic_exchange_n(&s->sink_first_us, 0, __ATOMIC_RELAXED);
         out.sink_last_us = __atomic_exchange_n(&s->sink_last_us, 0, __ATOMIC_RELAXED);
         out.packets_received = node.datagrams_received;
+        out.packets_sent = node.datagrams_sent;
         out.bytes_received = node.bytes_received;
         out.retries = node.retries_sent;
         check(plait_channel_send(s->node, channel, &out, sizeof out, NULL), "answer");
