@@ -134,7 +134,7 @@ void SendHalf::on_acked(Core &c, uint64_t offset, uint64_t length, bool fin) {
     const uint64_t before = settled_, start = std::max(offset, settled_), end = offset + length;
     if (start < end) {
         PLAIT_ASSERT(end <= written_ && flight_);
-        flight_->burst_start = written_;
+        begin_burst();
         uint64_t fresh = end - start;
         for_each_inside(flight_->settled, start, end,
                         [&](uint64_t a, uint64_t b) { fresh -= b - a; });

@@ -75,8 +75,10 @@ Status SendHalf::refuse_for_now(Core &c) {
 }
 
 void SendHalf::begin_burst() {
-    if (flight_)
-        flight_->burst_start = written_;
+    if (!flight_)
+        return;
+    flight_->burst_start = written_;
+    flight_->burst_over = false;
 }
 
 // At half a buffer whatever was refused fits.
@@ -135,10 +137,20 @@ void SendHalf::add_record(Core &c, uint64_t start, uint64_t size, Time now) {
     records.push_back({start, flight_->buffer.end(), deadline, static_cast<uint32_t>(size), false});
 }
 
+// Where the system does much of the network's work inside of what sends, little takes long, too.
+void SendHalf::note_burst(uint64_t start, Time now) {
+    Flight &f = *flight_;
+    if (start == f.burst_start)
+        f.burst_since = now;
+    f.burst_over |=
+        now >= f.burst_since + kSendBurstTime && written_ - f.burst_start >= kSendBurstLeast;
+}
+
 void SendHalf::taken(Core &c, uint64_t bytes, Time now) {
     const uint64_t start = written_;
     const bool was_bulk = is_bulk();
     written_ = flight_->buffer.end();
+    note_burst(start, now);
     c.budget->set_bulk(was_bulk, is_bulk());
     PLAIT_ASSERT(written_ <= base::kVarintMax);
     add_record(c, start, bytes, now);

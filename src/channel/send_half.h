@@ -151,6 +151,8 @@ class SendHalf {
         base::Ring<uint64_t> marks; // to be acknowledged at once: the end of each
         Time active{};
         uint64_t burst_start; // what was taken before the last acknowledgement or turn
+        Time burst_since{};   // when the first byte after it was taken
+        bool burst_over = false;
         MutBytes reservation;
         uint8_t reserved_header = 0, next_serial = 0;
         bool reserved = false;
@@ -175,8 +177,9 @@ class SendHalf {
         if (c.config->send_buffer || c.config->messages || !flight_)
             return UINT64_MAX;
         const uint64_t most = c.budget->send_burst(), taken = written_ - flight_->burst_start;
-        return most > taken ? most - taken : 0;
+        return most > taken && !flight_->burst_over ? most - taken : 0;
     }
+    void note_burst(uint64_t start, Time now);
     Status refuse_for_now(Core &c);
     void note_room(Core &c);
     void note_low(Core &c);

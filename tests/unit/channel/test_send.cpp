@@ -320,12 +320,41 @@ void test_send_a_burst_pauses_until_the_next_turn_or_ack(void **) {
     assert_false(sized.take_events() & event::kWritable);
 }
 
+// A sender that needs 300 us for each 64 KiB looks after its node again when two milliseconds are
+// over, and at once after that.
+void test_send_a_slow_burst_pauses_earlier(void **) {
+    Memory memory;
+    memory.budget.set_bdp(8u << 20);
+    Setup s;
+    s.config = stream();
+    s.peer_window = s.own_window = 8u << 20;
+    s.number = {2};
+    Channel c(s, memory.pools, memory.budget);
+    c.take_events();
+    const std::vector<uint8_t> piece(65536);
+    const Bytes parts[] = {piece};
+    Time now = kStart;
+    for (int round = 0; round < 3; round++) {
+        const Time begin = now;
+        size_t sum = 0;
+        for (auto taken = c.send(parts, now); taken.ok(); taken = c.send(parts, now)) {
+            sum += *taken;
+            now = now + base::micros(300);
+        }
+        assert_in_range(sum, kSendBurstLeast, kSendBurst / 2);
+        assert_in_range((now - begin).us, kSendBurstTime.us, 2 * kSendBurstTime.us);
+        assert_true(c.take_events() & event::kWritable);
+        c.on_writable_read();
+    }
+}
+
 } // namespace
 
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_send_buffers_left_to_us_are_shared),
         cmocka_unit_test(test_send_a_burst_pauses_until_the_next_turn_or_ack),
+        cmocka_unit_test(test_send_a_slow_burst_pauses_earlier),
         cmocka_unit_test(test_send_more_than_the_buffer_takes_a_part_then_tells_writable),
         cmocka_unit_test(test_send_beyond_the_limit_stops_and_says_blocked),
         cmocka_unit_test(test_segment_across_extents_has_two_parts_and_headroom),
