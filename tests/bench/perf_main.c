@@ -18,7 +18,8 @@ static const char kUsage[] =
     "  crowd        --count connections from many processes: accepting and an echo as they grow,\n"
     "               memory and processor time of both ends when all are idle for --seconds,\n"
     "               with --keepalive SECONDS or without; 100,000 unless --count says otherwise\n"
-    "all but server: --id ID --address URI  all: --busy-poll US|never  bulk, echo: --cipher aes|chacha\n"
+    "all but server: --id ID --address URI  all: --busy-poll US|never \n"
+    "               bulk, echo: --cipher aes|chacha\n"
     "bulk, echo, beside: --listen URI, their own\n";
 
 static const struct {
