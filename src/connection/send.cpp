@@ -24,6 +24,7 @@ constexpr uint64_t kTurn = 256 << 10;
 } // namespace
 
 void Connection::drain(Time now) {
+    turn_over_ = false;
     if (state_ == State::kClosed)
         return;
     if (ended())
@@ -265,7 +266,7 @@ bool Connection::can_send(LinkEntry &link, Time now) {
 // -- data
 
 void Connection::send_data(Time now) {
-    blocked_on_window_ = turn_over_ = false;
+    blocked_on_window_ = false;
     const uint64_t end = stats_.bytes_sent + kTurn;
     while (send_control(now)) {
     }

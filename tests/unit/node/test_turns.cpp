@@ -104,6 +104,13 @@ void test_bulk_beyond_one_turn_is_left_for_the_next_drain(void **) {
     assert_in_range(sent() - before, first + first / 2, first * 5 / 2);
     assert_true(w.run([&w] { return w.a.node.channel_info(w.ch)->send_queue == 0; }));
     assert_true(w.a.node.deadline() > w.now);
+    // Nothing is left of it for a connection that ends in the middle.
+    assert_int_equal(w.send_in_a_row(), channel::kSendBurst);
+    w.a.node.drain(w.now, w.a);
+    assert_true(w.a.node.deadline() <= w.now);
+    assert_int_equal(w.a.node.close(w.ca, 0, "", w.now), PLAIT_OK);
+    w.a.node.drain(w.now, w.a);
+    assert_true(w.a.node.deadline() > w.now);
 }
 
 // A node that dials many, none of whom is there. Its INITs are due again all at the same time.
