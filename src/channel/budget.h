@@ -52,7 +52,7 @@ class NodeBudget {
 // their send buffers' size is left to us: the time until the application looks after its node again
 // counts into the round trips, and these into the buffers' size.
 inline constexpr uint64_t kSendBurst = 1u << 20, kSendBurstLeast = 64u << 10;
-// If that takes longer, so much is enough.
+// If that takes longer, what each channel may keep in any case is enough.
 inline constexpr Duration kSendBurstTime = base::millis(2);
 
 class ConnectionBudget {

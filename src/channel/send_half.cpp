@@ -143,7 +143,7 @@ void SendHalf::note_burst(uint64_t start, Time now) {
     if (start == f.burst_start)
         f.burst_since = now;
     f.burst_over |=
-        now >= f.burst_since + kSendBurstTime && written_ - f.burst_start >= kSendBurstLeast;
+        now >= f.burst_since + kSendBurstTime && written_ - f.burst_start >= kSendBufferAuto;
 }
 
 void SendHalf::taken(Core &c, uint64_t bytes, Time now) {

@@ -174,7 +174,7 @@ class SendHalf {
     // What a stream takes before the application's next turn. Of messages any number: a program
     // may drop those that are refused.
     uint64_t burst_left(const Core &c) const {
-        if (c.config->send_buffer || c.config->messages || !flight_)
+        if (c.config->send_buffer || c.config->messages || c.is_control || !flight_)
             return UINT64_MAX;
         const uint64_t most = c.budget->send_burst(), taken = written_ - flight_->burst_start;
         return most > taken && !flight_->burst_over ? most - taken : 0;

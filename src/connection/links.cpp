@@ -241,9 +241,10 @@ LinkEntry *Connection::join_by_peer(const CidOwner &owner, const Arrival &from, 
     const uint8_t cls = services_.endpoints[from.endpoint.v].cid_class;
     const int peer_class = peer_class_of(cls);
     const IssuedCid *mine = cids_.issued(owner.link, cls);
-    if (is_own_number(owner.link) || cids_.is_used_up(owner.link) || peer_class < 0 || !mine ||
-        untold_links_ >= kMaxUntoldLinks)
+    if (is_own_number(owner.link) || cids_.is_used_up(owner.link) || peer_class < 0 || !mine)
         return nullptr;
+    if (untold_links_ >= kMaxUntoldLinks && live_links() > 0)
+        return nullptr; // without a link nobody can be told: this one may be that
     const HeldCid *theirs = cids_.held(owner.link, static_cast<uint8_t>(peer_class));
     size_t open = 0;
     for (size_t i = 0; i < links_.size(); i++)

@@ -21,6 +21,7 @@
 namespace plait::runtime {
 
 inline constexpr uint32_t kRecvBatch = 32; // what our own transports give at once, at most
+inline constexpr int kNoticeRounds = 8;    // of plugins' news, each caused by the one before
 inline constexpr int kRecvRounds = 4; // full batches of one endpoint before the others get a turn
 inline constexpr uint32_t kAppMtuDefault = 1200, kAppMtuMax = 65535;
 inline constexpr uint32_t kAppQueueDefault = 64u << 10;

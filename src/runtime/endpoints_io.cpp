@@ -2,6 +2,7 @@
 // Datagrams and news between plugins and the node.
 #include "runtime/endpoints.h"
 
+#include "base/flag.h"
 #include "runtime/loan.h"
 #include "runtime/system.h"
 
@@ -46,6 +47,8 @@ void Endpoints::on_timers(Time now) {
 
 Time Endpoints::deadline() const {
     Time when = kNever;
+    if (services_.noticed && !services_.paused)
+        return Time{}; // more than one turn takes
     if (!services_.paused)
         for (const auto &h : slots_)
             if (h)
@@ -132,13 +135,13 @@ void Endpoints::deliver(Endpoint &h, std::span<plait_datagram> v, Time now) {
 bool Endpoints::apply_notices(Time now) {
     // A member that is opened from here has its turn afterwards: its group is not to be closed
     // inside of what is done for it.
-    if (!services_.noticed || std::exchange(applying_, true))
+    if (!services_.noticed || applying_)
         return false;
-    while (std::exchange(services_.noticed, false))
+    const base::Flag flag(applying_);
+    for (int round = 0; round < kNoticeRounds && std::exchange(services_.noticed, false); round++)
         for (size_t slot = 0; slot < slots_.size(); slot++)
             if (Endpoint *h = slots_[slot].get(); h != nullptr && h->handle != 0)
                 apply_all(*h, now);
-    applying_ = false;
     return true;
 }
 

@@ -2,6 +2,7 @@
 // The loop modes.
 #include "runtime/worker.h"
 
+#include "base/flag.h"
 #include "runtime/detail.h"
 
 #include <cerrno>
@@ -18,15 +19,7 @@ Time end_of(int timeout_ms) {
     return timeout_ms < 0 ? kNever : monotonic_now() + base::millis(timeout_ms);
 }
 
-// Sets a flag for the life of a scope that is left under the lock.
-class Flag {
-  public:
-    explicit Flag(bool &flag) : flag_(flag) { flag_ = true; }
-    ~Flag() { flag_ = false; }
-
-  private:
-    bool &flag_;
-};
+using base::Flag; // its scopes are left under the lock
 
 void wait_until(std::condition_variable &condition, std::unique_lock<std::mutex> &lock, Time end) {
     if (end == kNever) {
