@@ -28,8 +28,8 @@
  *
  *  SENDING never blocks. What does not fit is answered with PLAIT_E_AGAIN, and WRITABLE tells when
  *  there is room. (A stream whose buffer's size is left to the library takes at most 1 MiB in one
- *  go, and beyond 256 KiB only what goes in 2 ms: then WRITABLE follows at once, and nothing more is
- *  taken before it was read or an acknowledgement has come.) WRITABLE also comes once when a new
+ *  go, and beyond 256 KiB only what goes in 2 ms: then WRITABLE follows at once, and nothing more
+ *  is taken before it was read or an acknowledgement has come.) WRITABLE also comes once when a new
  *  channel first takes data, so that a program can do all its sending there. Data may be sent as
  *  soon as plait_channel_open has returned, before the peer has accepted.
  *  Four ways: plait_channel_send copies; plait_channel_reserve gives memory to write into, without
