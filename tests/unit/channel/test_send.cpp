@@ -348,6 +348,19 @@ void test_send_a_slow_burst_pauses_earlier(void **) {
     }
 }
 
+// Nobody reads what channel 0 tells.
+void test_send_of_channel_0_has_no_bursts(void **) {
+    Memory memory;
+    memory.budget.set_bdp(8u << 20);
+    Setup s;
+    s.config = stream();
+    s.is_control = true;
+    s.peer_window = s.own_window = 8u << 20;
+    s.number = {0};
+    Channel c(s, memory.pools, memory.budget);
+    assert_true(send_in_a_row(c) > 2 * kSendBurst);
+}
+
 } // namespace
 
 int main() {
@@ -355,6 +368,7 @@ int main() {
         cmocka_unit_test(test_send_buffers_left_to_us_are_shared),
         cmocka_unit_test(test_send_a_burst_pauses_until_the_next_turn_or_ack),
         cmocka_unit_test(test_send_a_slow_burst_pauses_earlier),
+        cmocka_unit_test(test_send_of_channel_0_has_no_bursts),
         cmocka_unit_test(test_send_more_than_the_buffer_takes_a_part_then_tells_writable),
         cmocka_unit_test(test_send_beyond_the_limit_stops_and_says_blocked),
         cmocka_unit_test(test_segment_across_extents_has_two_parts_and_headroom),

@@ -55,13 +55,27 @@ struct Joiner : RawPeer {
     static std::array<uint8_t, 8> id_of(uint32_t number) {
         return {7, 7, 7, 7, 7, 7, static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number)};
     }
-    // The node's application wants none of the links but the first.
-    void node_closes() {
+    // The node's application wants none of the links but the first, or none at all.
+    void node_closes(size_t first = 1) {
         uint64_t handles[16];
         const size_t n = *node.connection_links(connection(), handles);
-        for (size_t i = 1; i < n; i++)
+        for (size_t i = first; i < n; i++)
             (void)node.close_link(handles[i], 0, now);
         turn();
+    }
+    // Joins, and acknowledges no end of a link, until no join is taken any more.
+    size_t join_until_refused() {
+        size_t joined = 0, refused = 0;
+        while (refused < 5 && joined < 400) {
+            pass(base::millis(20));
+            take(false);
+            if (join())
+                joined++;
+            else
+                refused++;
+            node_closes();
+        }
+        return joined;
     }
     uint64_t connection() const {
         for (const plait_event &e : events)
@@ -78,16 +92,7 @@ void test_link_ends_never_acknowledged_joins_are_refused_until_they_are(void **)
     Joiner p;
     assert_true(p.connect());
     p.say(0, wire::PingFrame{});
-    size_t joined = 0, refused = 0;
-    while (refused < 5 && joined < 400) {
-        p.pass(base::millis(20));
-        p.take(false);
-        if (p.join())
-            joined++;
-        else
-            refused++;
-        p.node_closes();
-    }
+    const size_t joined = p.join_until_refused();
     assert_true(joined >= 16);
     assert_true(joined <= connection::kMaxUntoldLinks);
     assert_false(p.ended());
@@ -96,6 +101,19 @@ void test_link_ends_never_acknowledged_joins_are_refused_until_they_are(void **)
         p.take();
     }
     assert_true(p.join());
+    p.node.check_invariants();
+}
+
+// Who has lost all links cannot acknowledge anything.
+void test_link_ends_never_acknowledged_without_a_link_a_join_is_taken(void **) {
+    Joiner p;
+    assert_true(p.connect());
+    p.say(0, wire::PingFrame{});
+    p.join_until_refused();
+    assert_false(p.join());
+    p.node_closes(0);
+    assert_true(p.join());
+    assert_false(p.ended());
     p.node.check_invariants();
 }
 
@@ -127,6 +145,7 @@ void test_join_closed_by_its_peer_is_not_told_of(void **) {
 int main() {
     const CMUnitTest tests[] = {
         cmocka_unit_test(test_link_ends_never_acknowledged_joins_are_refused_until_they_are),
+        cmocka_unit_test(test_link_ends_never_acknowledged_without_a_link_a_join_is_taken),
         cmocka_unit_test(test_join_closed_by_its_peer_is_not_told_of),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
