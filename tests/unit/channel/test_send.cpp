@@ -283,6 +283,16 @@ void test_send_buffers_left_to_us_are_shared(void **) {
     two.reset();
 }
 
+// A stream that neither the line's speed nor the peer holds back.
+Setup fast_stream(Memory &memory) {
+    memory.budget.set_bdp(8u << 20);
+    Setup s;
+    s.config = stream();
+    s.peer_window = s.own_window = 8u << 20;
+    s.number = {2};
+    return s;
+}
+
 // In pieces that no burst is a multiple of, until it is refused.
 size_t send_in_a_row(Channel &c) {
     const std::vector<uint8_t> piece(60000);
@@ -295,11 +305,7 @@ size_t send_in_a_row(Channel &c) {
 
 void test_send_a_burst_pauses_until_the_next_turn_or_ack(void **) {
     Memory memory;
-    memory.budget.set_bdp(8u << 20);
-    Setup s;
-    s.config = stream();
-    s.peer_window = s.own_window = 8u << 20;
-    s.number = {2};
+    Setup s = fast_stream(memory);
     Channel c(s, memory.pools, memory.budget);
     c.take_events(); // a new channel's
     assert_int_equal(send_in_a_row(c), kSendBurst);
@@ -324,11 +330,7 @@ void test_send_a_burst_pauses_until_the_next_turn_or_ack(void **) {
 // over, and at once after that.
 void test_send_a_slow_burst_pauses_earlier(void **) {
     Memory memory;
-    memory.budget.set_bdp(8u << 20);
-    Setup s;
-    s.config = stream();
-    s.peer_window = s.own_window = 8u << 20;
-    s.number = {2};
+    Setup s = fast_stream(memory);
     Channel c(s, memory.pools, memory.budget);
     c.take_events();
     const std::vector<uint8_t> piece(65536);
@@ -351,11 +353,8 @@ void test_send_a_slow_burst_pauses_earlier(void **) {
 // Nobody reads what channel 0 tells.
 void test_send_of_channel_0_has_no_bursts(void **) {
     Memory memory;
-    memory.budget.set_bdp(8u << 20);
-    Setup s;
-    s.config = stream();
+    Setup s = fast_stream(memory);
     s.is_control = true;
-    s.peer_window = s.own_window = 8u << 20;
     s.number = {0};
     Channel c(s, memory.pools, memory.budget);
     assert_true(send_in_a_row(c) > 2 * kSendBurst);
