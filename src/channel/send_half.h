@@ -64,6 +64,8 @@ class SendHalf {
     bool credit_returned() const { return return_seq_ > 0; }
 
     // -- The application -----------------------------------------------------------------
+    // It has its next turn: see burst_left().
+    void begin_burst();
     Result<size_t> send(Core &c, std::span<const Bytes> parts, Time now);
     Result<MutBytes> reserve(Core &c, size_t min);
     Status commit(Core &c, size_t n, Time now);
@@ -79,8 +81,6 @@ class SendHalf {
     }
 
     // -- Packets -------------------------------------------------------------------------
-    // The application has its next turn: see burst_left().
-    void begin_burst();
     bool has_data(const Core &c, Time now) const;
     bool next_segment(Core &c, size_t max, Time now, Segment &out);
     void on_acked(Core &c, uint64_t offset, uint64_t length, bool fin);

@@ -18,7 +18,7 @@ inline constexpr uint32_t kMaxEarlyChannels = 64;         // opened before the h
 inline constexpr size_t kMaxEarlyLabels = 64;
 inline constexpr Duration kFirstResend = base::millis(250); // of a handshake message
 inline constexpr Duration kLongestResend = base::seconds(2);
-// Links that have ended without the peer's having acknowledged it; then none joins.
+// Links that have ended without the peer's having acknowledged it; then none joins the others.
 inline constexpr uint8_t kMaxUntoldLinks = 64;
 inline constexpr uint8_t kCloseRepeats = 2; // while no CLOSE comes
 inline constexpr Duration kMaxAckDelay = base::millis(5);

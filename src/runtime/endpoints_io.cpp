@@ -46,13 +46,14 @@ void Endpoints::on_timers(Time now) {
 }
 
 Time Endpoints::deadline() const {
-    Time when = kNever;
-    if (services_.noticed && !services_.paused)
+    if (services_.paused)
+        return kNever;
+    if (services_.noticed)
         return Time{}; // more than one turn takes
-    if (!services_.paused)
-        for (const auto &h : slots_)
-            if (h)
-                when = std::min(when, h->alarm);
+    Time when = kNever;
+    for (const auto &h : slots_)
+        if (h)
+            when = std::min(when, h->alarm);
     return when;
 }
 
